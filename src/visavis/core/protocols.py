@@ -1,0 +1,114 @@
+"""The protocols that stages implement, each in a few lines.
+
+Async for what waits on others, plain iterators for what computes. Closing an iterator early is how
+work is cancelled: a stage must stop and free what it holds when its iterator is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from visavis.core.types import (
+    Avatar,
+    Message,
+    Picture,
+    Segment,
+    Sentence,
+    Speech,
+    Transcript,
+    VideoFrame,
+    Voice,
+    Waveform,
+)
+
+
+@runtime_checkable
+class Recognizer(Protocol):
+    """Speech to text."""
+
+    def transcribe(self, audio: AsyncIterator[Waveform]) -> AsyncIterator[Transcript]:
+        """Yield partial and final transcripts; the last one is final. Raises AudioSilent."""
+        ...
+
+
+@runtime_checkable
+class Responder(Protocol):
+    """Question to answer."""
+
+    def reply(self, history: Sequence[Message]) -> AsyncIterator[str]:
+        """Yield the answer's text as it comes, with citations. The last message is the user's."""
+        ...
+
+
+@runtime_checkable
+class Synthesizer(Protocol):
+    """Text to speech."""
+
+    def voices(self) -> Sequence[Voice]:
+        """List what it can speak with."""
+        ...
+
+    def speak(self, sentence: Sentence, voice: str) -> AsyncIterator[Speech]:
+        """Yield the sentence's sound in order; the last one has ``is_last``."""
+        ...
+
+
+@runtime_checkable
+class Performance(Protocol):
+    """One avatar speaking in one session. Not thread-safe; calls come from one executor thread."""
+
+    @property
+    def lookahead(self) -> float:
+        """Seconds of sound that it holds back before a frame can be made."""
+        ...
+
+    def feed(self, speech: Speech) -> Iterator[Segment]:
+        """Take sound and yield what can be shown, in chunks of at most 200 ms."""
+        ...
+
+    def flush(self) -> Iterator[Segment]:
+        """Yield what was held back, padded with silence to whole frames."""
+        ...
+
+    def idle(self) -> VideoFrame:
+        """Next frame of the state between turns: mouth shut, alive."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all sound that was fed (barge-in); the picture goes on without a jump."""
+        ...
+
+    def close(self) -> None:
+        """Free what this session holds. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class Animator(Protocol):
+    """Speech to frames of an avatar. Weights are shared by all sessions."""
+
+    def open(self, avatar: Avatar) -> Performance:
+        """Begin a performance."""
+        ...
+
+
+@runtime_checkable
+class Enhancer(Protocol):
+    """Better faces."""
+
+    def enhance(self, faces: Picture) -> Picture:
+        """Map (B, H, W, 3) to (B, H', W', 3), RGB uint8."""
+        ...
+
+
+@runtime_checkable
+class Matting(Protocol):
+    """Foreground from background."""
+
+    def matte(self, image: Picture, state: Any) -> tuple[npt.NDArray[np.uint8], Any]:
+        """Return the alpha (H, W) uint8 of one frame and the state for the next."""
+        ...

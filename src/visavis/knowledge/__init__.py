@@ -1,0 +1,1 @@
+"""Question-answer bases and documents: import, embed, store, search."""

@@ -1,0 +1,1 @@
+"""Sound and pictures: codecs, resampling, affine maps, pasting. No networks."""

@@ -1,0 +1,1 @@
+"""One folder per network, plus the asset catalogue and the runtime."""

@@ -1,0 +1,1 @@
+"""The flow itself. It knows protocols, never a stage."""

@@ -1,0 +1,1 @@
+"""What implements a protocol: recognizers, responders, synthesizers, animators, enhancers."""

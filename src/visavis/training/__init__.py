@@ -1,0 +1,1 @@
+"""Data preparation, losses, recipes and the loop. Needs the `train` extra."""
