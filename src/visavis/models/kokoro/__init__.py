@@ -1,0 +1,1 @@
+"""Kokoro-82M: phonemes to speech, Chinese and English, with exact phoneme times."""

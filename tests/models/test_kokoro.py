@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from visavis.core.errors import MissingWeights, TextUnusable, UnknownVoice
+from visavis.models.assets import locate
+from visavis.models.kokoro.predictor import (
+    DURATIONS,
+    MAX_TOKENS,
+    SAMPLES_PER_UNIT,
+    Kokoro,
+    add_graph_output,
+    gender_of,
+    language_of,
+    split_at_pauses,
+)
+from visavis.models.kokoro.vocabulary import VOCABULARY
+
+HELLO = "həlˈO ðˈɛɹ, wˈɜɹld."
+NI_HAO = "ni↓xau↓, ʂɨ↘ʨje↘."
+
+
+@pytest.fixture(scope="module")
+def kokoro() -> Kokoro:
+    return Kokoro(threads=2)
+
+
+def test_pieces_join_to_the_whole_and_end_at_pauses():
+    text = "a b c. " * 40 + "x" * 130 + "y"
+    pieces = split_at_pauses(text, 50)
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= 50
+    assert pieces[0].endswith(". ")
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab" * 25])
+def test_short_strings_stay_whole(text):
+    assert split_at_pauses(text, 50) == ([text] if text else [])
+
+
+def test_alphabet_is_one_character_to_one_token():
+    assert all(len(symbol) == 1 for symbol in VOCABULARY)
+    assert len(set(VOCABULARY.values())) == len(VOCABULARY) == 114
+
+
+def test_names_tell_language_and_gender():
+    assert (language_of("zf_xiaobei"), gender_of("zf_xiaobei")) == ("zh", "female")
+    assert (language_of("bm_george"), gender_of("bm_george")) == ("en", "male")
+    assert language_of("jf_alpha") is None
+
+
+def test_a_folder_without_voices_is_missing_weights(tmp_path):
+    with pytest.raises(MissingWeights, match="no voices"):
+        Kokoro(tmp_path / "x.onnx", tmp_path)
+
+
+@pytest.mark.assets
+def test_graph_output_is_added_without_touching_the_rest():
+    import onnxruntime
+
+    model = locate("kokoro-int8").read_bytes()
+    longer = add_graph_output(model, DURATIONS)
+    assert longer.startswith(model)
+    assert len(longer) - len(model) < 100
+    session = onnxruntime.InferenceSession(longer, providers=["CPUExecutionProvider"])
+    assert [o.name for o in session.get_outputs()] == ["audio", DURATIONS]
+    assert [i.name for i in session.get_inputs()] == ["tokens", "style", "speed"]
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize(
+    ("phonemes", "voice"), [(HELLO, "af_heart"), (NI_HAO, "zm_yunxi"), (HELLO + NI_HAO, "bf_emma")]
+)
+def test_durations_add_up_to_the_samples(kokoro, phonemes, voice):
+    sound, durations = kokoro.speak(phonemes, voice)
+    assert sound.dtype == np.float32
+    assert np.isfinite(sound).all()
+    assert np.abs(sound).max() > 0.05
+    assert len(durations) == len(phonemes) + 2
+    assert (durations >= 1).all()
+    assert durations.sum() * SAMPLES_PER_UNIT == len(sound)
+
+
+@pytest.mark.assets
+def test_the_silence_is_where_the_durations_say(kokoro):
+    sound, durations = kokoro.speak(HELLO, "af_heart")
+    first, last = durations[0] * SAMPLES_PER_UNIT, durations[-1] * SAMPLES_PER_UNIT
+    spoken = np.sqrt(np.mean(sound[first:-last] ** 2))
+    assert np.sqrt(np.mean(sound[: first - 1200] ** 2)) < 0.05 * spoken
+
+
+@pytest.mark.assets
+def test_unknown_characters_take_no_time(kokoro):
+    sound, durations = kokoro.speak(HELLO, "af_heart")
+    other, spread = kokoro.speak("好" + HELLO + "好", "af_heart")
+    assert np.array_equal(sound, other)
+    assert spread[1] == spread[-2] == 0
+    assert np.array_equal(spread[2:-2], durations[1:-1])
+
+
+@pytest.mark.assets
+def test_slower_is_longer(kokoro):
+    slow, _ = kokoro.speak(HELLO, "af_heart", speed=0.7)
+    fast, _ = kokoro.speak(HELLO, "af_heart", speed=1.4)
+    assert len(slow) > 1.5 * len(fast)
+
+
+@pytest.mark.assets
+@pytest.mark.slow
+def test_more_than_the_network_takes_is_spoken_in_pieces(kokoro):
+    phonemes = (HELLO + " ") * (MAX_TOKENS // len(HELLO) + 2)
+    sound, durations = kokoro.speak(phonemes, "af_heart", speed=2.0)
+    assert len(phonemes) > MAX_TOKENS
+    assert len(durations) == len(phonemes) + 2
+    assert durations.sum() * SAMPLES_PER_UNIT == len(sound)
+
+
+@pytest.mark.assets
+def test_threads_share_one_network(kokoro):
+    alone = kokoro.speak(NI_HAO, "zf_xiaoxiao")[0]
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(kokoro.speak, t, "zf_xiaoxiao") for t in (NI_HAO, HELLO) * 2]
+        sounds = [job.result()[0] for job in jobs]
+    assert np.array_equal(sounds[0], alone)
+    assert np.array_equal(sounds[2], alone)
+    assert np.array_equal(sounds[1], sounds[3])
+
+
+@pytest.mark.assets
+def test_bad_input_is_named(kokoro):
+    with pytest.raises(UnknownVoice, match="no voice 'bob'"):
+        kokoro.speak(HELLO, "bob")
+    with pytest.raises(TextUnusable):
+        kokoro.speak("好", "zf_xiaobei")
+    with pytest.raises(ValueError, match="speed"):
+        kokoro.speak(HELLO, "af_heart", speed=3)
