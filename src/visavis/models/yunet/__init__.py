@@ -1,0 +1,1 @@
+"""YuNet: finds every face of a picture."""
