@@ -55,16 +55,16 @@ class BlazeFace:
         letterboxed = cv2.warpAffine(
             image, to_input, (INPUT_SIZE, INPUT_SIZE), flags=cv2.INTER_LINEAR
         )
-        tensor = letterboxed.astype(np.float32)[None] / 127.5 - 1
+        tensor = np.asarray(letterboxed, np.float32)[None] / 127.5 - 1
         raw, logits = self._network.run(tensor)
         clipped = np.clip(logits.reshape(-1), -80, 80)  # exp overflows float32 at 88
-        scores = 1 / (1 + np.exp(-clipped))
+        scores = np.asarray(1 / (1 + np.exp(-clipped)), np.float32)
         keep = scores >= MIN_SCORE
-        points = raw.reshape(-1, 8, 2)[keep] / INPUT_SIZE
+        points = np.asarray(raw.reshape(-1, 8, 2)[keep] / INPUT_SIZE, np.float32)
         anchors = self._anchors[keep]
         size = points[:, 1]
         points = points + anchors[:, None]
-        boxes = np.concatenate([points[:, 0] - size / 2, points[:, 0] + size / 2], 1)
+        boxes: Floats = np.concatenate([points[:, 0] - size / 2, points[:, 0] + size / 2], 1)
         merged = _suppress(boxes, points[:, 2:], scores[keep])
         offset = np.array([left, top], np.float32)
         return [

@@ -192,7 +192,8 @@ class FaceLandmarker:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        points, presence, *_ = self._landmarks.run(crop.astype(np.float32)[None] / 255)
+        tensor: Floats = np.asarray(crop, np.float32)[None] / np.float32(255)
+        points, presence, *_ = self._landmarks.run(tensor)
         score = float(1 / (1 + np.exp(-presence.reshape(-1)[0])))
         if score < MIN_PRESENCE:
             return None
@@ -235,7 +236,8 @@ def pose_of(rotation: Floats) -> Floats:
     roll = np.arctan2(rotation[1, 0], rotation[0, 0])
     yaw = np.arcsin(np.clip(rotation[2, 0], -1, 1))
     pitch = np.arctan2(-rotation[2, 1], rotation[2, 2])
-    return np.degrees(np.array([yaw, pitch, roll])).astype(np.float32)
+    degrees: Floats = np.degrees(np.array([yaw, pitch, roll])).astype(np.float32)
+    return degrees
 
 
 def _read_bundle(path: Path) -> dict[str, bytes]:
