@@ -1,0 +1,239 @@
+"""Running a network file: ONNX Runtime or OpenVINO, by what is installed and by a setting.
+
+OpenVINO is taken where it is installed, because on a CPU with bf16 or VNNI it needs about half the
+time; ONNX Runtime is what every installation has. ``VISAVIS_RUNTIME`` decides where a caller leaves
+it open.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from visavis.core.errors import (
+    ChecksumMismatch,
+    ConfigError,
+    MissingExtra,
+    MissingWeights,
+    StageError,
+)
+
+log = logging.getLogger(__name__)
+
+Runtime: TypeAlias = Literal["auto", "onnxruntime", "openvino"]
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "tensorrt"]
+Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """An input or output. A dimension that may vary is None."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    """As numpy names it."""
+
+
+class Network(Protocol):
+    """A loaded network. May be run from several threads at once."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What it takes."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What it gives."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Runtime, version, device and threads, for logs and benchmarks."""
+        ...
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Compute all outputs.
+
+        Raises:
+            StageError: The runtime refused the inputs or failed.
+        """
+        ...
+
+
+def default_threads() -> int:
+    """Two threads, or one where this process has one core: more slow each other down in a pipeline."""
+    return min(2, len(os.sched_getaffinity(0)))
+
+
+def load(
+    path: Path,
+    *,
+    runtime: Runtime = "auto",
+    threads: int | None = None,
+    device: Device = "auto",
+) -> Network:
+    """Load a network; the same file with the same settings is loaded once.
+
+    Args:
+        path: An .onnx file, or OpenVINO's .xml with its .bin beside it.
+        runtime: ``auto`` asks VISAVIS_RUNTIME, then takes OpenVINO if it is installed, else ONNX
+            Runtime. Name one only where the network needs it.
+        threads: For one inference; by default `default_threads`.
+        device: ``auto`` takes a GPU that ONNX Runtime can use, else the CPU. ``tensorrt`` is never
+            taken by itself, because it spends minutes on building an engine.
+
+    Raises:
+        MissingWeights: There is no such file.
+        ChecksumMismatch: It is no network that the runtime can read.
+        MissingExtra: The runtime or device asked for is not installed.
+        ConfigError: VISAVIS_RUNTIME names no runtime.
+    """
+    if not path.is_file():
+        raise MissingWeights(f"there is no network file {path}; run `visavis models list`")
+    chosen = _choose(path, runtime)
+    return _load(
+        path.resolve(), path.stat().st_mtime_ns, chosen, threads or default_threads(), device
+    )
+
+
+def _choose(path: Path, runtime: Runtime) -> Runtime:
+    if runtime == "auto":
+        wish = os.environ.get("VISAVIS_RUNTIME", "").strip().lower() or "auto"
+        if wish not in get_args(Runtime):
+            raise ConfigError(
+                f"VISAVIS_RUNTIME is {wish!r}; it can be {', '.join(get_args(Runtime))}"
+            )
+        runtime = wish  # type: ignore[assignment]  # just checked
+    if path.suffix == ".xml":
+        if runtime == "onnxruntime":
+            raise ConfigError(f"{path.name} is in OpenVINO's format; ONNX Runtime cannot read it")
+        runtime = "openvino"
+    if runtime == "auto":
+        return "openvino" if find_spec("openvino") else "onnxruntime"
+    if find_spec(runtime) is None:
+        raise MissingExtra(f"the runtime {runtime!r} is not installed: pip install {runtime}")
+    return runtime
+
+
+@lru_cache(maxsize=32)
+def _load(path: Path, mtime: int, runtime: Runtime, threads: int, device: Device) -> Network:
+    # mtime is part of the key only: a file that was replaced is loaded anew.
+    network: Network = (
+        _OpenVinoNetwork(path, threads, device)
+        if runtime == "openvino"
+        else _OnnxNetwork(path, threads, device)
+    )
+    log.info("%s runs on %s", path.name, network.description)
+    return network
+
+
+class _OnnxNetwork:
+    def __init__(self, path: Path, threads: int, device: Device) -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # warnings about unused initialisers help nobody
+        # Waiting threads sleep: several networks share the cores here.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(
+                str(path), options, providers=_providers(ort.get_available_providers(), device)
+            )
+        except Exception as error:  # the runtime's own exception classes share no base
+            raise ChecksumMismatch(f"ONNX Runtime cannot read {path}: {_brief(error)}") from error
+        provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        self.description = f"ONNX Runtime {ort.__version__} ({provider}, threads={threads})"
+        self.inputs = tuple(map(_onnx_spec, self._session.get_inputs()))
+        self.outputs = tuple(map(_onnx_spec, self._session.get_outputs()))
+        self._name = path.name
+        self._output_names = [spec.name for spec in self.outputs]
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        try:
+            values = self._session.run(self._output_names, dict(inputs))
+        except Exception as error:
+            raise StageError(f"the network {self._name} failed: {_brief(error)}") from error
+        return dict(zip(self._output_names, values, strict=True))
+
+
+class _OpenVinoNetwork:
+    def __init__(self, path: Path, threads: int, device: Device) -> None:
+        import openvino as ov
+
+        if device in ("cuda", "tensorrt"):
+            raise MissingExtra(f"OpenVINO has no {device}; set VISAVIS_RUNTIME=onnxruntime")
+        config = {
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+        }
+        try:
+            self._model = ov.Core().compile_model(str(path), "CPU", config)
+        except Exception as error:
+            raise ChecksumMismatch(f"OpenVINO cannot read {path}: {_brief(error)}") from error
+        precision = self._model.get_property("INFERENCE_PRECISION_HINT").to_string()
+        version = ov.__version__.partition("-")[0]
+        self.description = f"OpenVINO {version} (CPU {precision}, threads={threads})"
+        self.inputs = tuple(map(_openvino_spec, self._model.inputs))
+        self.outputs = tuple(map(_openvino_spec, self._model.outputs))
+        self._name = path.name
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        # One request per call keeps concurrent callers apart.
+        request = self._model.create_infer_request()
+        try:
+            request.infer(dict(inputs))
+        except Exception as error:
+            raise StageError(f"the network {self._name} failed: {_brief(error)}") from error
+        return {
+            spec.name: np.array(request.get_output_tensor(index).data)
+            for index, spec in enumerate(self.outputs)
+        }
+
+
+def _providers(available: list[str], device: Device) -> list[str]:
+    cuda, tensorrt = "CUDAExecutionProvider", "TensorrtExecutionProvider"
+    wanted = {
+        "auto": [cuda] if cuda in available else [],
+        "cpu": [],
+        "cuda": [cuda],
+        "tensorrt": [tensorrt, cuda],
+    }[device]
+    if wanted and wanted[0] not in available:
+        raise MissingExtra(
+            f"this ONNX Runtime has no {device}: pip install onnxruntime-gpu, or use the CPU"
+        )
+    return [*wanted, "CPUExecutionProvider"]
+
+
+_ONNX_DTYPES = {"float": "float32", "double": "float64"}
+
+
+def _onnx_spec(tensor: Any) -> TensorSpec:
+    kind = tensor.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(side if isinstance(side, int) else None for side in tensor.shape or ())
+    return TensorSpec(tensor.name, shape, _ONNX_DTYPES.get(kind, kind))
+
+
+def _openvino_spec(port: Any) -> TensorSpec:
+    shape = tuple(
+        side.get_length() if side.is_static else None for side in port.get_partial_shape()
+    )
+    return TensorSpec(port.get_any_name(), shape, np.dtype(port.get_element_type().to_dtype()).name)
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
