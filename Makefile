@@ -1,0 +1,109 @@
+# make setup | demo | test | serve | lint | bench        each does `setup` by itself when needed
+#
+# Everything is installed into .venv in this folder; models go where `visavis models where` says.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup demo test serve lint bench models test-models browser clean
+
+PY := .venv/bin/python
+VISAVIS := .venv/bin/visavis
+SOURCES := src tests
+
+help:
+	@sed -n '1,3p' Makefile
+
+setup: .venv/.default
+
+demo: .venv/.default models
+	@$(VISAVIS) demo
+
+test: .venv/.dev test-models browser lint
+	@$(PY) -m pytest
+
+lint: .venv/.dev
+	@$(PY) -m ruff check $(SOURCES)
+	$(PY) -m ruff format --check $(SOURCES)
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+bench: .venv/.default models
+	@$(VISAVIS) bench
+
+serve: .venv/.default
+	@if $(VISAVIS) serve --help >/dev/null 2>&1; then
+	    $(VISAVIS) serve
+	else
+	    echo "There is no live server in this version; it comes with a later release. Try: make demo"
+	fi
+
+models: .venv/.default
+	@$(VISAVIS) models pull
+
+test-models: .venv/.dev
+	@$(VISAVIS) models pull --all
+
+# Playback in a browser is tested where Chromium is there or may be installed.
+browser:
+	@if command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then
+	    exit 0
+	elif ! command -v apt-get >/dev/null 2>&1; then
+	    echo "browser tests are skipped: there is no Chromium, and no apt-get to install it with"
+	elif [ "$$(id -u)" != 0 ]; then
+	    echo "browser tests are skipped: there is no Chromium, and only root may install it"
+	else
+	    echo "installing chromium for the browser tests"
+	    log=$$(mktemp)
+	    { apt-get -q update && DEBIAN_FRONTEND=noninteractive \
+	        apt-get -qy install --no-install-recommends chromium; } >"$$log" 2>&1 ||
+	        { tail -5 "$$log"; echo "browser tests are skipped: chromium could not be installed"; }
+	    rm -f "$$log"
+	fi
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# One line for each thing that pip fetches; the whole log is kept for when it fails.
+define INSTALL
+	echo "installing $(1) into .venv (log: .venv/setup.log)"
+	if ! $(PY) -m pip install --disable-pip-version-check --progress-bar off -e $(1) 2>&1 \
+	    | tee .venv/setup.log \
+	    | sed -un -e 's/^ *Downloading \([^ ]*\) \((.*)\).*/  fetching \1 \2/p' \
+	              -e 's/^ *Building wheel for \([^ ]*\) .*started/  building \1/p' \
+	              -e 's/^Installing collected packages.*/  installing/p'; then
+	    tail -15 .venv/setup.log
+	    echo "setting up failed; what pip said is above and in .venv/setup.log"
+	    exit 1
+	fi
+	touch $@
+endef
+
+.venv/bin/python:
+	@found=
+	for python in $${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+	        found=$$python
+	        break
+	    fi
+	done
+	if [ -z "$$found" ]; then
+	    echo "visavis needs Python 3.11 or newer; $$(python3 --version 2>&1 || true) was found." \
+	         "Install one, or name it: make PYTHON=/path/to/python3.11"
+	    exit 1
+	fi
+	if ! "$$found" -m venv .venv; then
+	    rm -rf .venv
+	    echo "$$found cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"
+	    exit 1
+	fi
+	touch $@
+
+.venv/.default: pyproject.toml | .venv/bin/python
+	@$(call INSTALL,.)
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	@$(call INSTALL,'.[dev]')
+	touch .venv/.default

@@ -1,0 +1,51 @@
+"""What all tests share: where the sample data lie, and that nothing is skipped unseen in CI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def is_ci() -> bool:
+    return os.environ.get("CI", "").strip().lower() in {"1", "true", "yes"}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a skipped test is a failure: what was not run was not tested."""
+    if exitstatus == pytest.ExitCode.OK and is_ci() and _skips(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    skips = _skips(config)
+    if skips and is_ci():
+        terminalreporter.section("skipped in CI, which counts as failed", red=True)
+        for line in skips:
+            terminalreporter.line(line)
+
+
+def _skips(config: pytest.Config) -> list[str]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return []
+    reports = reporter.stats.get("skipped", [])
+    return [
+        f"{r.nodeid}: {r.longrepr[2] if isinstance(r.longrepr, tuple) else r.longrepr}"
+        for r in reports
+    ]
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Folder of the sample videos, which are never part of the repository."""
+    folder = Path(os.environ.get("VISAVIS_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no sample data: neither VISAVIS_DATA nor {folder} is there")
+    return folder
