@@ -1,0 +1,1 @@
+"""What every stage of a kind must do. Import a suite, subclass it, give it the stage as a fixture."""
