@@ -77,7 +77,7 @@ def default_threads() -> int:
 
 
 def load(
-    path: Path,
+    path: Path | bytes,
     *,
     runtime: Runtime = "auto",
     threads: int | None = None,
@@ -86,7 +86,8 @@ def load(
     """Load a network; the same file with the same settings is loaded once.
 
     Args:
-        path: An .onnx file, or OpenVINO's .xml with its .bin beside it.
+        path: An .onnx file, or OpenVINO's .xml with its .bin beside it; or an ONNX network in
+            memory, which is loaded anew at each call.
         runtime: ``auto`` asks VISAVIS_RUNTIME, then takes OpenVINO if it is installed, else ONNX
             Runtime. Name one only where the network needs it.
         threads: For one inference; by default `default_threads`.
@@ -99,15 +100,16 @@ def load(
         MissingExtra: The runtime or device asked for is not installed.
         ConfigError: VISAVIS_RUNTIME names no runtime.
     """
+    threads = threads or default_threads()
+    if isinstance(path, bytes):
+        return _open(path, "in memory", _choose("", runtime), threads, device)
     if not path.is_file():
         raise MissingWeights(f"there is no network file {path}; run `visavis models list`")
-    chosen = _choose(path, runtime)
-    return _load(
-        path.resolve(), path.stat().st_mtime_ns, chosen, threads or default_threads(), device
-    )
+    chosen = _choose(path.suffix, runtime)
+    return _load(path.resolve(), path.stat().st_mtime_ns, chosen, threads, device)
 
 
-def _choose(path: Path, runtime: Runtime) -> Runtime:
+def _choose(suffix: str, runtime: Runtime) -> Runtime:
     if runtime == "auto":
         wish = os.environ.get("VISAVIS_RUNTIME", "").strip().lower() or "auto"
         if wish not in get_args(Runtime):
@@ -115,9 +117,9 @@ def _choose(path: Path, runtime: Runtime) -> Runtime:
                 f"VISAVIS_RUNTIME is {wish!r}; it can be {', '.join(get_args(Runtime))}"
             )
         runtime = wish  # type: ignore[assignment]  # just checked
-    if path.suffix == ".xml":
+    if suffix == ".xml":
         if runtime == "onnxruntime":
-            raise ConfigError(f"{path.name} is in OpenVINO's format; ONNX Runtime cannot read it")
+            raise ConfigError("an .xml is in OpenVINO's format; ONNX Runtime cannot read it")
         runtime = "openvino"
     if runtime == "auto":
         return "openvino" if find_spec("openvino") else "onnxruntime"
@@ -129,17 +131,21 @@ def _choose(path: Path, runtime: Runtime) -> Runtime:
 @lru_cache(maxsize=32)
 def _load(path: Path, mtime: int, runtime: Runtime, threads: int, device: Device) -> Network:
     # mtime is part of the key only: a file that was replaced is loaded anew.
+    return _open(str(path), path.name, runtime, threads, device)
+
+
+def _open(model: str | bytes, name: str, runtime: Runtime, threads: int, device: Device) -> Network:
     network: Network = (
-        _OpenVinoNetwork(path, threads, device)
+        _OpenVinoNetwork(model, name, threads, device)
         if runtime == "openvino"
-        else _OnnxNetwork(path, threads, device)
+        else _OnnxNetwork(model, name, threads, device)
     )
-    log.info("%s runs on %s", path.name, network.description)
+    log.info("%s runs on %s", name, network.description)
     return network
 
 
 class _OnnxNetwork:
-    def __init__(self, path: Path, threads: int, device: Device) -> None:
+    def __init__(self, model: str | bytes, name: str, threads: int, device: Device) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -148,17 +154,18 @@ class _OnnxNetwork:
         options.log_severity_level = 3  # warnings about unused initialisers help nobody
         # Waiting threads sleep: several networks share the cores here.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = _providers(ort.get_available_providers(), device)
         try:
-            self._session = ort.InferenceSession(
-                str(path), options, providers=_providers(ort.get_available_providers(), device)
-            )
+            self._session = ort.InferenceSession(model, options, providers=providers)
         except Exception as error:  # the runtime's own exception classes share no base
-            raise ChecksumMismatch(f"ONNX Runtime cannot read {path}: {_brief(error)}") from error
+            raise ChecksumMismatch(
+                f"ONNX Runtime cannot read the network {name}: {_brief(error)}"
+            ) from error
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         self.description = f"ONNX Runtime {ort.__version__} ({provider}, threads={threads})"
         self.inputs = tuple(map(_onnx_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_onnx_spec, self._session.get_outputs()))
-        self._name = path.name
+        self._name = name
         self._output_names = [spec.name for spec in self.outputs]
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -170,7 +177,7 @@ class _OnnxNetwork:
 
 
 class _OpenVinoNetwork:
-    def __init__(self, path: Path, threads: int, device: Device) -> None:
+    def __init__(self, model: str | bytes, name: str, threads: int, device: Device) -> None:
         import openvino as ov
 
         if device in ("cuda", "tensorrt"):
@@ -181,15 +188,19 @@ class _OpenVinoNetwork:
             "NUM_STREAMS": 1,
         }
         try:
-            self._model = ov.Core().compile_model(str(path), "CPU", config)
+            core = ov.Core()
+            read = core.read_model(model)
+            self._model = core.compile_model(read, "CPU", config)
         except Exception as error:
-            raise ChecksumMismatch(f"OpenVINO cannot read {path}: {_brief(error)}") from error
+            raise ChecksumMismatch(
+                f"OpenVINO cannot read the network {name}: {_brief(error)}"
+            ) from error
         precision = self._model.get_property("INFERENCE_PRECISION_HINT").to_string()
         version = ov.__version__.partition("-")[0]
         self.description = f"OpenVINO {version} (CPU {precision}, threads={threads})"
         self.inputs = tuple(map(_openvino_spec, self._model.inputs))
         self.outputs = tuple(map(_openvino_spec, self._model.outputs))
-        self._name = path.name
+        self._name = name
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         # One request per call keeps concurrent callers apart.

@@ -171,6 +171,7 @@ def _faults(asset: Asset, folder: Path, again: bool = False) -> list[str]:
     checked = {} if again else _read_checked()
     faults: list[str] = []
     fresh: dict[str, list[Any]] = {}
+    bad: list[str] = []
     for file in asset.files:
         path = folder / file.path
         try:
@@ -184,10 +185,11 @@ def _faults(asset: Asset, folder: Path, again: bool = False) -> list[str]:
         fault = fault_of(file, folder)
         if fault:
             faults.append(fault)
+            bad.append(str(path))
         else:
             fresh[str(path)] = mark
-    if fresh:
-        _write_checked(fresh)
+    if fresh or bad:
+        _write_checked(fresh, bad)
     return faults
 
 
@@ -199,13 +201,14 @@ def _read_checked() -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _write_checked(fresh: dict[str, list[Any]]) -> None:
+def _write_checked(fresh: dict[str, list[Any]], bad: list[str]) -> None:
     """Remember what was hashed. Losing a race costs a hash, and nothing else."""
+    checked = {path: mark for path, mark in _read_checked().items() if path not in bad} | fresh
     target = cache() / ".checked.json"
     part = target.with_name(f".checked.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(_read_checked() | fresh), "utf-8")
+        part.write_text(json.dumps(checked), "utf-8")
         part.replace(target)
     except OSError as error:
         log.debug("cannot remember checked hashes: %s", error)
