@@ -1,0 +1,102 @@
+"""What a deployment may set, read from the environment (``VISAVIS_AVATAR=…``) once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_args
+
+from visavis.core.errors import ConfigError
+from visavis.core.types import EMOTIONS, Emotion, Language
+
+PREFIX = "VISAVIS_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Defaults of all commands; a command's option goes before them.
+
+    Attributes:
+        recognizer: Stage that hears.
+        responder: Stage that answers.
+        animator: Stage that shows the face.
+        avatar: Who answers; empty for the first one shipped.
+        voice_zh: Voice for Chinese; empty for the avatar's own.
+        voice_en: Voice for English; empty for the avatar's own.
+        language: Of text that shows none.
+        emotion: Of every sentence; empty to let the answer decide.
+        intensity: Of the emotion, 0..1.
+        size: Shorter side of the video in pixels.
+        seed: Of the head's own motion.
+        label: Whether videos carry a visible label.
+        label_text: What it says; empty for the default.
+        max_characters: Longest text that is spoken in one go.
+        max_question: Longest question in characters.
+    """
+
+    recognizer: str = "whisper"
+    responder: str = "faq"
+    animator: str = "puppet"
+    avatar: str = ""
+    voice_zh: str = ""
+    voice_en: str = ""
+    language: Language = "zh"
+    emotion: Emotion | None = None
+    intensity: float = 0.5
+    size: int = 512
+    seed: int = 0
+    label: bool = True
+    label_text: str = ""
+    max_characters: int = 20_000
+    max_question: int = 1_000
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigError: A value is not of its kind or out of its range.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for field in fields(Settings):
+        text = environment.get(PREFIX + field.name.upper(), "").strip()
+        if text:
+            values[field.name] = _parse(field.name, text)
+    return Settings(**values)
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "intensity": (0, 1),
+    "size": (128, 2160),
+    "seed": (0, 2**31 - 1),
+    "max_characters": (1, 1_000_000),
+    "max_question": (1, 100_000),
+}
+_CHOICES: dict[str, tuple[str, ...]] = {"language": get_args(Language), "emotion": EMOTIONS}
+_WORDS = {"1": True, "true": True, "yes": True, "on": True} | {
+    "0": False, "false": False, "no": False, "off": False,
+}  # fmt: skip
+
+
+def _parse(name: str, text: str) -> Any:
+    variable = PREFIX + name.upper()
+    if name in _CHOICES:
+        if text not in _CHOICES[name]:
+            raise ConfigError(f"{variable} is {text!r}; set one of {', '.join(_CHOICES[name])}")
+        return text
+    if name == "label":
+        if text.lower() not in _WORDS:
+            raise ConfigError(f"{variable} is {text!r}; set it to yes or no")
+        return _WORDS[text.lower()]
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        try:
+            value = float(text) if name == "intensity" else int(text)
+        except ValueError:
+            raise ConfigError(f"{variable} is {text!r}; set a number") from None
+        if not low <= value <= high:
+            raise ConfigError(f"{variable} is {text}; set a number from {low:g} to {high:g}")
+        return value
+    return text
