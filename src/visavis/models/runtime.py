@@ -101,12 +101,18 @@ def load(
         ConfigError: VISAVIS_RUNTIME names no runtime.
     """
     threads = threads or default_threads()
-    if isinstance(path, bytes):
-        return _open(path, "in memory", _choose("", runtime), threads, device)
-    if not path.is_file():
+    if isinstance(path, Path) and not path.is_file():
         raise MissingWeights(f"there is no network file {path}; run `visavis models list`")
-    chosen = _choose(path.suffix, runtime)
-    return _load(path.resolve(), path.stat().st_mtime_ns, chosen, threads, device)
+    suffix = path.suffix if isinstance(path, Path) else ""
+    chosen = _choose(suffix, runtime)
+    try:
+        return _load_any(path, chosen, threads, device)
+    except ChecksumMismatch as error:
+        if runtime != "auto" or chosen != "openvino" or suffix == ".xml":
+            raise
+        # OpenVINO does not know every operator; the portable runtime may.
+        log.warning("%s; taking ONNX Runtime", error)
+        return _load_any(path, "onnxruntime", threads, device)
 
 
 def _choose(suffix: str, runtime: Runtime) -> Runtime:
@@ -128,6 +134,12 @@ def _choose(suffix: str, runtime: Runtime) -> Runtime:
     return runtime
 
 
+def _load_any(path: Path | bytes, runtime: Runtime, threads: int, device: Device) -> Network:
+    if isinstance(path, bytes):
+        return _open(path, "in memory", runtime, threads, device)
+    return _load(path.resolve(), path.stat().st_mtime_ns, runtime, threads, device)
+
+
 @lru_cache(maxsize=32)
 def _load(path: Path, mtime: int, runtime: Runtime, threads: int, device: Device) -> Network:
     # mtime is part of the key only: a file that was replaced is loaded anew.
@@ -135,11 +147,7 @@ def _load(path: Path, mtime: int, runtime: Runtime, threads: int, device: Device
 
 
 def _open(model: str | bytes, name: str, runtime: Runtime, threads: int, device: Device) -> Network:
-    network: Network = (
-        _OpenVinoNetwork(model, name, threads, device)
-        if runtime == "openvino"
-        else _OnnxNetwork(model, name, threads, device)
-    )
+    network: Network = _KINDS[runtime](model, name, threads, device)
     log.info("%s runs on %s", name, network.description)
     return network
 
@@ -213,6 +221,12 @@ class _OpenVinoNetwork:
             spec.name: np.array(request.get_output_tensor(index).data)
             for index, spec in enumerate(self.outputs)
         }
+
+
+_KINDS: dict[Runtime, type[_OnnxNetwork] | type[_OpenVinoNetwork]] = {
+    "onnxruntime": _OnnxNetwork,
+    "openvino": _OpenVinoNetwork,
+}
 
 
 def _providers(available: list[str], device: Device) -> list[str]:
