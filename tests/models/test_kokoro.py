@@ -7,15 +7,15 @@ import pytest
 
 from visavis.core.errors import MissingWeights, TextUnusable, UnknownVoice
 from visavis.models.assets import locate
+from visavis.models.common.graph_outputs import add_graph_output
+from visavis.models.common.phoneme_pieces import split_at_pauses
 from visavis.models.kokoro.predictor import (
     DURATIONS,
     MAX_TOKENS,
     SAMPLES_PER_UNIT,
     Kokoro,
-    add_graph_output,
     gender_of,
     language_of,
-    split_at_pauses,
 )
 from visavis.models.kokoro.vocabulary import VOCABULARY
 

@@ -1,0 +1,1 @@
+"""hibari: fast English speech with exact phoneme times."""
