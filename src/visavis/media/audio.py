@@ -6,7 +6,6 @@ Whatever FFmpeg reads is read; inside visavis all sound is float32 mono in [-1, 
 from __future__ import annotations
 
 import contextlib
-import logging
 import wave
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -24,7 +23,7 @@ from visavis.core.errors import (
     NoAudioStream,
 )
 from visavis.core.types import Floats, Waveform
-from visavis.media.container import describe_failure, open_input
+from visavis.media.container import decode_frames, find_video, open_input
 from visavis.media.files import finish_or_discard
 from visavis.media.resampling import Resampler, resample
 
@@ -45,8 +44,6 @@ __all__ = [
     "rms_dbfs",
     "write_wav",
 ]
-
-_LOG = logging.getLogger(__name__)
 
 SHORTEST_SPEECH = 0.1
 """Seconds below which no word can be heard."""
@@ -227,7 +224,7 @@ def _audio_stream(path: str | Path, container: InputContainer) -> AudioStream:
             raise FileUnreadable(f"{path} has sound in a coding unknown here; convert it to WAV")
         found: AudioStream = stream
         return found
-    if container.streams.video:
+    if find_video(container) is not None:
         raise NoAudioStream(f"{path} has a picture and no sound; give a file that has sound")
     raise FileUnreadable(f"{path} is not a sound file ({container.format.name}); give one")
 
@@ -236,10 +233,12 @@ def _placed(
     path: str | Path, container: InputContainer, stream: AudioStream
 ) -> Iterator[tuple[Floats, int]]:
     """Decoded sound with silence where timestamps say that nothing was sent."""
-    zero = Fraction(container.start_time or 0, 1_000_000) if container.streams.video else None
-    origin: Fraction | None = zero
+    moving = find_video(container) is not None
+    origin = Fraction(container.start_time or 0, 1_000_000) if moving else None
+    end = _end(container, stream)
     played = Fraction(0)
-    for frame in _frames(path, container, stream):
+    frame: AudioFrame
+    for frame in decode_frames(path, container, stream):
         rate = frame.sample_rate
         mono = mix_to_mono(frame)
         if frame.pts is not None and frame.time_base is not None:
@@ -255,40 +254,20 @@ def _placed(
                 played += Fraction(silence, rate)
             elif gap > _LONGEST_GAP or gap < -_GAP:
                 origin = time - played
+            if end is not None:
+                mono = mono[: max(0, round((end - time) * rate))]
         yield mono, rate
         played += Fraction(len(mono), rate)
 
 
-def _frames(
-    path: str | Path, container: InputContainer, stream: AudioStream
-) -> Iterator[AudioFrame]:
-    import av
+def _end(container: InputContainer, stream: AudioStream) -> Fraction | None:
+    """Where the sound ends by the container's word, in seconds.
 
-    good = bad = 0
-    last: Exception | None = None
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-            for frame in packet.decode():
-                good += 1
-                yield frame
-        except av.error.EOFError:
-            break
-        except av.error.FFmpegError as error:
-            # A damaged packet costs its own sound only; a file of nothing else is no sound file.
-            bad, last = bad + 1, error
-            if bad > 100 and not good:
-                break
-            if not isinstance(error, av.error.InvalidDataError):
-                break
-    if bad and not good:
-        assert last is not None
-        raise describe_failure(path, last) from last
-    if bad:
-        _LOG.warning("%s: %d damaged pieces of sound were left out", path, bad)
+    MP4 knows it to the sample; what the last packet decodes to beyond is the encoder's padding.
+    """
+    if "mp4" not in container.format.name or not stream.duration or stream.time_base is None:
+        return None
+    return (Fraction(stream.start_time or 0) + stream.duration) * stream.time_base
 
 
 def mix_to_mono(frame: AudioFrame) -> Floats:
