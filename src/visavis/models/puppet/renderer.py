@@ -1,0 +1,412 @@
+"""One portrait that can be posed: dear to make, cheap to render.
+
+Shapes: K = 478 landmarks; H, W the picture; a patch is a rectangle with nodes (gh, gw).
+
+The portrait is not cut into triangles. Displacements known at the landmarks are spread smoothly
+over the picture, inverted, and the picture is sampled once. What a smooth field cannot do is done
+in layers inside small patches: the lips part along their seam (upper and lower lip have a field
+each, the inside of the mouth lies behind), and the eyeball stays while the lids move over it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from visavis.core.types import Floats, Picture
+from visavis.models.common import mesh
+from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
+from visavis.models.puppet.anatomy import Anatomy, close_lips, rotation
+from visavis.models.puppet.face_units import FaceUnits
+from visavis.models.puppet.light import EYES, fill_background, find_white
+from visavis.models.puppet.mouth import MouthInterior, MouthShape
+from visavis.models.puppet.warp import Grid, Interpolant, fill_polygon, smooth_curve, smoothstep
+
+_UPPER = np.array(mesh.LIPS_INNER_UPPER)
+_LOWER = np.array(mesh.LIPS_INNER_LOWER)
+_UPPER_LIP = {
+    int(i)
+    for row in (
+        mesh.LIPS_INNER_UPPER,
+        mesh.LIPS_UPPER_INSIDE,
+        mesh.LIPS_UPPER_MIDDLE,
+        mesh.LIPS_OUTER_UPPER,
+    )
+    for i in row[1:-1]
+}
+_LOWER_LIP = {
+    int(i)
+    for row in (
+        mesh.LIPS_INNER_LOWER,
+        mesh.LIPS_LOWER_INSIDE,
+        mesh.LIPS_LOWER_MIDDLE,
+        mesh.LIPS_OUTER_LOWER,
+    )
+    for i in row[1:-1]
+}
+_IRISES = {int(i) for i in (*mesh.IRIS_LEFT, *mesh.IRIS_RIGHT)}
+_LID_UNITS = [
+    UNIT_INDEX[name + side]
+    for name in ("eyeBlink", "eyeSquint", "eyeLookDown")
+    for side in ("Left", "Right")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """How the puppet is to look in one frame.
+
+    Attributes:
+        units: (52,) ARKit unit weights.
+        tongue: 0..1, tip towards the upper teeth.
+        yaw: Degrees, positive to the right of the picture.
+        pitch: Degrees, positive looking up.
+        roll: Degrees, positive clockwise in the picture.
+        shift: (x, y) of the head in face widths.
+        breath: -1..1.
+        gaze: (x, y) -1..1, positive right and down in the picture, besides the eyeLook units.
+    """
+
+    units: Floats = field(default_factory=lambda: np.zeros(len(ARKIT_UNITS), np.float32))
+    tongue: float = 0.0
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    breath: float = 0.0
+    gaze: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Another picture of the same person to draw with, such as a frame of a video.
+
+    Attributes:
+        image: RGB uint8 (H', W', 3).
+        from_puppet: (2, 3) affine map from the puppet's pixels to this picture's.
+        landmarks: (478, 3) of the person in this picture, in the puppet's pixels.
+    """
+
+    image: Picture
+    from_puppet: Floats
+    landmarks: Floats
+
+
+class _Patch:
+    """A rectangle with its own nodes, and the weights that carry landmark values to them."""
+
+    def __init__(
+        self,
+        box: tuple[int, int, int, int],
+        cell: int,
+        layers: dict[str, tuple[Interpolant, npt.NDArray[np.intp]]],
+        body: Anatomy,
+    ) -> None:
+        self.grid = Grid(box, cell)
+        self.box = box
+        x0, y0, x1, y1 = box
+        self.where = (slice(y0, y1), slice(x0, x1))
+        self.shape = (y1 - y0, x1 - x0)
+        self.corner = np.array([x0, y0], np.float32)
+        flat = self.grid.flat
+        self.weights: dict[str, Floats] = {}
+        for name, (interpolant, kept) in layers.items():
+            full = np.zeros((len(flat), len(body.landmarks)), np.float32)
+            full[:, kept] = interpolant.at(flat)
+            self.weights[name] = full
+        self.depth, self.head, self.chest = body.body_at(flat)
+
+    def fade(self, border: float) -> Floats:
+        """1 in the middle, falling smoothly to 0 at the edge: (h, w, 1)."""
+        h, w = self.shape
+        x = np.minimum(np.arange(w), np.arange(w)[::-1]).astype(np.float32) / w
+        y = np.minimum(np.arange(h), np.arange(h)[::-1]).astype(np.float32) / h
+        mask = smoothstep(x, 0.0, border)[None] * smoothstep(y, 0.0, border)[:, None]
+        return np.asarray(mask[..., None])
+
+
+def _half_plane(line: Floats, shape: tuple[int, int], *, above: bool) -> Floats:
+    """Outline of all of a patch above or below a line that runs from left to right."""
+    h, w = shape
+    aside, far = np.array([2 * w, 0], np.float32), -2.0 * h if above else 3.0 * h
+    ends = np.array([[4.0 * w, far], [-3.0 * w, far]], np.float32)
+    return np.concatenate([line[:1] - aside, line, line[-1:] + aside, ends])
+
+
+class Puppet:
+    """A portrait that can be posed. Not thread-safe.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        landmarks: float32 (478, 3) pixels, z smaller towards the camera.
+        units: What the face can do; fitted to this face.
+        matte: uint8 (H, W) of the person, or None: then the warp fades out around the head.
+        fixed_border: The picture is part of a larger one, so its border must not move.
+    """
+
+    def __init__(
+        self,
+        image: Picture,
+        landmarks: Floats,
+        units: FaceUnits,
+        matte: npt.NDArray[np.uint8] | None = None,
+        *,
+        fixed_border: bool = True,
+    ) -> None:
+        self.image = np.ascontiguousarray(image)
+        self.height, self.width = image.shape[:2]
+        self._view: View | None = None
+        self._body = body = Anatomy(
+            image, landmarks, has_matte=matte is not None, fixed_border=fixed_border
+        )
+        self.landmarks = body.landmarks
+        self.fields = units.fit(self.landmarks)
+        self._setup_patches()
+        self._eye_widths = [
+            float(np.linalg.norm(self.landmarks[u[0], :2] - self.landmarks[u[-1], :2]))
+            for u, _, _ in EYES
+        ]
+        self._background = self._alpha = None
+        if matte is not None:
+            self._background = fill_background(self.image, matte)
+            self._alpha = matte.astype(np.float32) / 255
+        self._mouth = MouthInterior(body.mm, find_white(self.image, self.landmarks))
+        # The lower incisors move as the lip before them does when nothing but the jaw moves it.
+        jaw = np.array([[n.startswith("jaw")] for n in ARKIT_UNITS], np.float32)
+        self._jaw = self.fields[:, 17, :2] * jaw
+        middle = len(_UPPER) // 2
+        self._stomion = (self.landmarks[_UPPER[middle]] + self.landmarks[_LOWER[middle]]) / 2
+
+    def _setup_patches(self) -> None:
+        body, xy = self._body, self.landmarks[:, :2]
+        skin = np.array([i for i in range(len(xy)) if i not in _IRISES])
+        ring = body.ring(1.9)
+        ring = ring[ring[:, 1] < body.chin_y + 0.02 * body.face_height]
+        floor_y = np.full(9, body.chin_y + 0.7 * body.face_height)
+        floor = np.stack([np.linspace(0, self.width, 9), floor_y], 1).astype(np.float32)
+        anchors = np.concatenate([ring, floor])
+
+        def spread(
+            kept: npt.NDArray[np.intp], ridge: float = 3e-4
+        ) -> tuple[Interpolant, npt.NDArray[np.intp]]:
+            return Interpolant(xy[kept], anchors, 0.50 * body.face_height, ridge), kept
+
+        every = spread(skin)
+        upper = spread(np.array([i for i in skin if i not in _LOWER_LIP]))
+        lower = spread(np.array([i for i in skin if i not in _UPPER_LIP]))
+        with_iris = spread(np.arange(len(xy)), ridge=3e-3)  # an iris moves as a disc
+        step = max(1, round(body.face_height / 330))
+        box = (0, 0, self.width, self.height)
+        self._base = _Patch(box, 8 * step, {"all": every}, body)
+        # The whole picture has many nodes: its units are spread once, not frame by frame.
+        base_units = np.einsum("nk,ukc->unc", self._base.weights["all"], self.fields)
+        self._base_units = np.ascontiguousarray(base_units.reshape(len(self.fields), -1))
+        self._eyes = []
+        for above, below, _ in EYES:
+            (x0, y0), (x1, y1) = xy[above].min(0), xy[above].max(0)
+            wide, tall = x1 - x0, max(y1 - y0, 0.25 * (x1 - x0))
+            box = self._clip(x0 - 0.6 * wide, y0 - 1.9 * tall, x1 + 0.6 * wide, y1 + 1.9 * tall)
+            layers = {
+                "upper": spread(np.setdiff1d(skin, below[1:-1])),
+                "lower": spread(np.setdiff1d(skin, above[1:-1])),
+                "eye": with_iris,
+            }
+            self._eyes.append(_Patch(box, 2 * step, layers, body))
+        lips = xy[mesh.LIPS_OUTER]
+        x0, y0, x1 = lips[:, 0].min(), lips[:, 1].min(), lips[:, 0].max()
+        wide = x1 - x0
+        box = self._clip(
+            x0 - 0.4 * wide, y0 - 0.34 * wide, x1 + 0.4 * wide, body.chin_y + 0.45 * wide
+        )
+        self._lips = _Patch(box, 3 * step, {"upper": upper, "lower": lower}, body)
+        self._lips_fade = self._lips.fade(0.16)
+        self._eye_fades = [p.fade(0.20) for p in self._eyes]
+
+    def _clip(self, x0: float, y0: float, x1: float, y1: float) -> tuple[int, int, int, int]:
+        return (
+            int(np.clip(x0, 0, self.width - 8)) & ~1,
+            int(np.clip(y0, 0, self.height - 8)) & ~1,
+            int(np.clip(x1, 8, self.width)),
+            int(np.clip(y1, 8, self.height)),
+        )
+
+    def render(self, pose: Pose, view: View | None = None) -> Picture:
+        """Draw a frame: RGB uint8 (H, W, 3).
+
+        Args:
+            pose: How the face is to look.
+            view: What to take the pixels from instead of the portrait.
+        """
+        if view is None:
+            return self._draw(pose)
+        own, self._view = self.landmarks, view
+        try:
+            self.landmarks = close_lips(view.landmarks, 1.4 * self._body.mm)
+            return self._draw(pose)
+        finally:
+            self.landmarks, self._view = own, None
+
+    def _draw(self, pose: Pose) -> Picture:
+        turn = rotation(pose.yaw, pose.pitch, pose.roll)
+        moved, eyeballs = self._displace(pose)
+        posed = self._body.carry(self.landmarks + moved, turn, pose.shift)
+
+        base = (pose.units @ self._base_units).reshape(-1, 3)
+        pixels = self._pull(self._base, base, turn, pose)
+        eye_maps = []
+        for patch, fade in zip(self._eyes, self._eye_fades, strict=True):
+            around = pixels[patch.where].copy()
+            below = self._pull(patch, patch.weights["lower"] @ moved, turn, pose)
+            pixels[patch.where] += (below - around) * fade
+            above = self._pull(patch, patch.weights["upper"] @ moved, turn, pose)
+            eyeball = self._pull(patch, patch.weights["eye"] @ eyeballs, turn, pose)
+            eye_maps.append((around + (above - around) * fade, eyeball))
+        lips = self._lips
+        around = pixels[lips.where].copy()
+        upper = self._pull(lips, lips.weights["upper"] @ moved, turn, pose)
+        pixels[lips.where] += (upper - around) * self._lips_fade
+        lower = self._pull(lips, lips.weights["lower"] @ moved, turn, pose)
+        lower = around + (lower - around) * self._lips_fade
+        frame = self._sample(pixels)
+
+        for (rim, low_rim, _), patch, maps in zip(EYES, self._eyes, eye_maps, strict=True):
+            self._draw_eye(frame, patch, posed[rim], posed[low_rim], *maps)
+        self._draw_mouth(frame, posed, lower, self._find_teeth(turn, pose))
+        if self._background is not None and self._alpha is not None:
+            alpha = cv2.remap(
+                self._alpha, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            frame = cv2.blendLinear(frame, self._background, alpha, 1 - alpha)
+        return frame
+
+    def _displace(self, pose: Pose) -> tuple[Floats, Floats]:
+        """Landmark displacements (478, 3) of the skin, and of the eyeballs under the lids."""
+        u = pose.units
+        moved = np.tensordot(u, self.fields, 1).astype(np.float32)
+        eyeballs = moved - np.tensordot(u[_LID_UNITS], self.fields[_LID_UNITS], 1)
+        for side, (upper, lower, iris), wide in zip(
+            ("Right", "Left"), EYES, self._eye_widths, strict=True
+        ):
+            inward = u[UNIT_INDEX["eyeLookIn" + side]] - u[UNIT_INDEX["eyeLookOut" + side]]
+            downward = u[UNIT_INDEX["eyeLookDown" + side]] - u[UNIT_INDEX["eyeLookUp" + side]]
+            gx = pose.gaze[0] + (inward if side == "Right" else -inward)
+            gy = pose.gaze[1] + downward
+            eyeballs[iris, 0] = 0.17 * wide * float(np.clip(gx, -1, 1))
+            eyeballs[iris, 1] = 0.10 * wide * float(np.clip(gy, -1, 1))
+            self._keep_apart(moved, upper[1:-1], lower[1:-1], 0.85)
+        self._keep_apart(moved, _UPPER[1:-1], _LOWER[1:-1], 0.5)
+        return moved, eyeballs.astype(np.float32)
+
+    def _keep_apart(
+        self, moved: Floats, upper: mesh.Indices, lower: mesh.Indices, share: float
+    ) -> None:
+        """Where the upper line would pass the lower one, let both meet in between.
+
+        Args:
+            moved: (478, 3) displacements, changed in place.
+            upper: Landmarks of the upper line.
+            lower: Landmarks of the lower line, opposite to the upper ones.
+            share: How much of the way the upper one gives back.
+        """
+        down = self._body.down
+        now = self.landmarks[:, :2] + moved[:, :2]
+        crossed = np.minimum((now[lower] - now[upper]) @ down, 0)[:, None] * down
+        moved[upper, :2] += crossed * share
+        moved[lower, :2] -= crossed * (1 - share)
+
+    def _pull(
+        self, patch: _Patch, moved: Floats, turn: npt.NDArray[np.float64], pose: Pose
+    ) -> Floats:
+        """Where each pixel of a patch comes from, (h, w, 2), when its nodes move by ``moved``.
+
+        Expression first, then the head's turn and shift, then the breath.
+        """
+        body, flat = self._body, patch.grid.flat
+        x = flat[:, 0] + moved[:, 0] - body.pivot[0]
+        y = flat[:, 1] + moved[:, 1] - body.pivot[1]
+        z = patch.depth + moved[:, 2] - body.pivot[2]
+        r = turn - np.eye(3)
+        dx = r[0, 0] * x + r[0, 1] * y + r[0, 2] * z + pose.shift[0] * body.face_width
+        dy = r[1, 0] * x + r[1, 1] * y + r[1, 2] * z + pose.shift[1] * body.face_width
+        rise = 0.0045 * body.face_height * pose.breath
+        forward = np.empty((len(flat), 2), np.float32)
+        forward[:, 0] = moved[:, 0] + patch.head * dx
+        forward[:, 1] = moved[:, 1] + patch.head * dy - patch.chest * rise
+        grid = patch.grid
+        return grid.to_pixels(grid.invert(forward.reshape(grid.gh, grid.gw, 2)))
+
+    def _sample(self, where: Floats) -> Picture:
+        image = self.image
+        if self._view is not None:
+            image = self._view.image
+            where = cv2.transform(where, self._view.from_puppet)
+        return np.asarray(
+            cv2.remap(image, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        )
+
+    def _draw_eye(
+        self,
+        frame: Picture,
+        patch: _Patch,
+        upper: Floats,
+        lower: Floats,
+        upper_map: Floats,
+        eyeball_map: Floats,
+    ) -> None:
+        """Lay the upper lid, then the eyeball into the opening between the lids."""
+        mm = self._body.mm
+        rim, low_rim = smooth_curve(upper - patch.corner, 4), smooth_curve(lower - patch.corner, 4)
+        view = np.ascontiguousarray(frame[patch.where])
+        lid = fill_polygon(patch.shape, _half_plane(rim, patch.shape, above=True), 0.2 * mm)
+        view = cv2.blendLinear(self._sample(upper_map), view, lid, 1 - lid)
+        middle = len(upper) // 2
+        gap = float(np.linalg.norm(upper[middle] - lower[middle])) / mm
+        show = fill_polygon(patch.shape, np.concatenate([rim, low_rim[::-1]]), 0.45 * mm)
+        # A little inside the rims, so that the lashes stay on the lids; gone in a shut eye.
+        show = np.clip(show * 1.35 - 0.35, 0, 1) * float(np.clip(gap / 1.6 - 0.3, 0, 1))
+        frame[patch.where] = cv2.blendLinear(self._sample(eyeball_map), view, show, 1 - show)
+
+    def _draw_mouth(
+        self, frame: Picture, posed: Floats, lower_map: Floats, teeth: MouthShape
+    ) -> None:
+        """Lay the lower lip, then what is seen between the lips."""
+        patch, mm = self._lips, self._body.mm
+        upper, lower = posed[_UPPER] - patch.corner, posed[_LOWER] - patch.corner
+        gap = float(((lower - upper) @ self._body.down).max()) / mm
+        lower_line = smooth_curve(lower, 5)
+        below = _half_plane(lower_line, patch.shape, above=False)
+        low = fill_polygon(patch.shape, below, 0.22 * mm)
+        view = np.ascontiguousarray(frame[patch.where])
+        view = cv2.blendLinear(self._sample(lower_map), view, low, 1 - low)
+        openness = float(np.clip((gap - 0.12) / 0.5, 0, 1))
+        if openness > 0:
+            outline = np.concatenate([smooth_curve(upper, 5), lower_line[::-1]])
+            hole = fill_polygon(patch.shape, outline, 0.25 * mm) * openness
+            shifted = replace(
+                teeth,
+                upper_edge=teeth.upper_edge - patch.corner,
+                lower_edge=teeth.lower_edge - patch.corner,
+            )
+            inside = self._mouth.draw(hole, shifted)
+            mixed = view + (inside - view) * hole[..., None]
+            view = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+        frame[patch.where] = view
+
+    def _find_teeth(self, turn: npt.NDArray[np.float64], pose: Pose) -> MouthShape:
+        """Where the teeth are: the upper ones fixed to the skull, the lower ones to the jaw."""
+        body = self._body
+        down = np.append(body.down, 0).astype(np.float32)
+        behind = np.array([0, 0, 6 * body.mm], np.float32)
+        # Rounded lips stand off the teeth: one sees past their edges into the dark.
+        rounded = float(
+            max(pose.units[UNIT_INDEX["mouthPucker"]], pose.units[UNIT_INDEX["mouthFunnel"]])
+        )
+        upper = self._stomion + (2.6 - 1.8 * rounded) * body.mm * down + behind
+        lower = self._stomion + (6.5 * rounded - 0.4) * body.mm * down + behind
+        lower[:2] += pose.units @ self._jaw
+        at = body.carry(np.stack([upper, lower]), turn, pose.shift)
+        angle = body.tilt + float(np.deg2rad(pose.roll))
+        return MouthShape(at[0], at[1], angle, pose.tongue, rounded)

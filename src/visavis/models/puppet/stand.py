@@ -1,0 +1,167 @@
+"""An avatar at the size it is shown: a portrait that moves by itself, or a looped video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from visavis.core.types import Avatar, Floats, Picture
+from visavis.models.common import mesh
+from visavis.models.puppet.face_units import load
+from visavis.models.puppet.renderer import Pose, Puppet, View
+from visavis.models.puppet.warp import smoothstep
+
+_STEADY = [33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 98, 327, 127, 356, 234, 454]
+"""Landmarks that speech hardly moves: eye corners, nose, temples."""
+_MARGIN = (0.85, 0.62, 0.85, 0.62)
+"""Left, top, right and bottom margin around the face that the puppet works in, in face widths."""
+
+
+class Stand:
+    """Renders the frames of one avatar.
+
+    Args:
+        avatar: With 478 landmarks for each frame.
+        size: Shorter side in pixels, or None to keep the avatar's.
+    """
+
+    def __init__(self, avatar: Avatar, size: int | None) -> None:
+        height, width = avatar.frames.shape[1:3]
+        scale = 1.0 if size is None else size / min(height, width)
+        self.size = (round(width * scale / 2) * 2, round(height * scale / 2) * 2)
+        sx, sy = self.size[0] / width, self.size[1] / height
+        self._scale = np.array([sx, sy, (sx + sy) / 2], np.float32)
+        self._moving = not avatar.is_portrait
+        self._frames = avatar.frames
+        self._landmarks = avatar.track.landmarks
+        self._mattes = avatar.mattes
+        reference = self._reference(avatar)
+        frame, marks = self._frame(reference), self._landmarks[reference] * self._scale
+        x0, y0, x1, y1 = self._box = self._head_box(marks)
+        corner = np.array([x0, y0, 0], np.float32)
+        crop = np.ascontiguousarray(frame[y0:y1, x0:x1])
+        matte = None
+        if avatar.mattes is not None and not self._moving:
+            matte = cv2.resize(avatar.mattes[0], self.size, interpolation=cv2.INTER_AREA)[
+                y0:y1, x0:x1
+            ]
+        local = (marks - corner).astype(np.float32)
+        whole = (x0, y0, x1, y1) == (0, 0, *self.size)
+        self._puppet = Puppet(crop, local, load(), matte, fixed_border=not whole)
+        self._portrait = frame if not self._moving else None
+        self._reference_marks = self._puppet.landmarks.copy()
+        self._mask = self._mouth_and_eyes() if self._moving else None
+
+    def _reference(self, avatar: Avatar) -> int:
+        """The most frontal frame with the mouth shut."""
+        if avatar.is_portrait:
+            return 0
+        track = avatar.track
+        cost = 1.0 - track.scores
+        if track.pose is not None:
+            cost = cost + np.abs(track.pose).sum(1) / 30
+        lips = np.linalg.norm(track.landmarks[:, 13] - track.landmarks[:, 14], axis=1)
+        return int(np.argmin(cost + lips / (np.ptp(track.landmarks[:, :, 1], axis=1) * 0.05)))
+
+    def _frame(self, index: int) -> Picture:
+        picture = self._frames[index % len(self._frames)]
+        if picture.shape[1::-1] == self.size:
+            return picture
+        shrink = picture.shape[1] > self.size[0]
+        return np.asarray(
+            cv2.resize(
+                picture, self.size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+            )
+        )
+
+    def _head_box(self, marks: Floats) -> tuple[int, int, int, int]:
+        (x0, y0), (x1, y1) = marks[:, :2].min(0), marks[:, :2].max(0)
+        wide = x1 - x0
+        left, top, right, bottom = (m * wide for m in _MARGIN)
+        return (
+            int(np.clip(x0 - left, 0, self.size[0])) & ~1,
+            int(np.clip(y0 - top, 0, self.size[1])) & ~1,
+            min(self.size[0], (int(x1 + right) + 1) & ~1),
+            min(self.size[1], (int(y1 + bottom) + 1) & ~1),
+        )
+
+    def _mouth_and_eyes(self) -> Floats:
+        """What the puppet may change in a video: the face without its outer border (h, w, 1)."""
+        marks = self._reference_marks
+        oval = marks[list(mesh.FACE_OVAL), :2]
+        centre, reach = oval.mean(0), np.ptp(oval, axis=0) / 2
+        h, w = self._puppet.height, self._puppet.width
+        y, x = np.mgrid[:h, :w].astype(np.float32)
+        r = np.hypot((x - centre[0]) / (reach[0] * 1.12), (y - centre[1]) / (reach[1] * 1.25))
+        return (1 - smoothstep(r, 0.86, 1.0))[..., None]
+
+    def still(self) -> Picture:
+        """The avatar as it is at rest, RGB uint8 (H, W, 3)."""
+        return self._frame(0).copy()
+
+    def render(self, index: int, pose: Pose) -> Picture:
+        """Draw a frame.
+
+        Args:
+            index: Frames since the performance was opened; a video goes round.
+            pose: Head motion, blinks and glances are a video's own and are left out there.
+        """
+        x0, y0, x1, y1 = self._box
+        if self._portrait is not None:
+            out = self._portrait.copy()
+            out[y0:y1, x0:x1] = self._puppet.render(pose)
+            return out
+        index %= len(self._frames)
+        frame = self._frame(index)
+        marks = (self._landmarks[index] * self._scale).astype(np.float32)
+        affine, _ = cv2.estimateAffinePartial2D(
+            self._reference_marks[_STEADY, :2], marks[_STEADY, :2], method=cv2.LMEDS
+        )
+        if affine is None:
+            return np.asarray(frame.copy())
+        back = cv2.invertAffineTransform(affine)
+        local = marks.copy()
+        local[:, :2] = marks[:, :2] @ back[:, :2].T + back[:, 2]
+        still = replace(
+            pose, yaw=0.0, pitch=0.0, roll=0.0, shift=(0.0, 0.0), breath=0.0, gaze=(0.0, 0.0),
+            units=_without_blinks(pose.units),
+        )  # fmt: skip
+        drawn = self._puppet.render(still, View(frame, affine.astype(np.float32), local))
+        return self._paste(frame, drawn, affine)
+
+    def _paste(self, frame: Picture, drawn: Picture, affine: Floats) -> Picture:
+        assert self._mask is not None
+        h, w = drawn.shape[:2]
+        corners = (
+            np.array([[0, 0], [w, 0], [0, h], [w, h]], np.float32) @ affine[:, :2].T + affine[:, 2]
+        )
+        x0, y0 = np.clip(np.floor(corners.min(0)), 0, self.size).astype(int)
+        x1, y1 = np.clip(np.ceil(corners.max(0)), 0, self.size).astype(int)
+        local = affine.copy()
+        local[:, 2] -= (x0, y0)
+        size = (int(x1 - x0), int(y1 - y0))
+        face = cv2.warpAffine(
+            drawn, local, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        mask = cv2.warpAffine(self._mask, local, size, flags=cv2.INTER_LINEAR)
+        out = frame.copy()
+        view = np.ascontiguousarray(out[y0:y1, x0:x1])
+        out[y0:y1, x0:x1] = cv2.blendLinear(face, view, mask, 1 - mask)
+        return np.asarray(out)
+
+    def close(self) -> None:
+        """Free the pictures."""
+        self._frames = self._frames[:0]
+        self._portrait = None
+        del self._puppet
+
+
+def _without_blinks(units: Floats) -> Floats:
+    from visavis.models.common.units import UNIT_INDEX
+
+    out = units.copy()
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        out[UNIT_INDEX[name]] = 0
+    return out
