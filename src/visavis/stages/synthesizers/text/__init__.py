@@ -1,0 +1,1 @@
+"""From written text to phonemes: normalisation by language, then grapheme to phoneme by script."""
