@@ -87,6 +87,34 @@ _ENTRIES = (
         ),
     ),
     Asset(
+        name="modnet",
+        use="cuts a person out of the background of a portrait",
+        licence="Apache-2.0",
+        commercial=True,
+        origin="https://github.com/ZHKKKe/MODNet",
+        licence_basis="repository of the authors, from memory; the package names none: unverified",
+        files=(
+            File(
+                "modnet.onnx",
+                25_888_640,
+                "07c308cf0fc7e6e8b2065a12ed7fc07e1de8febb7dc7839d7b7f15dd66584df9",
+            ),
+        ),
+        is_file=True,
+        sources=(
+            Package(
+                (
+                    Archive(
+                        "mortal-portrait==2.3.19",
+                        24_046_624,
+                        "b0f297bb3f46cff0adb1ba64c27ad0b7ac0ba526b58a06b00245b1a16930b12e",
+                    ),
+                ),
+                prefix="mortal_portrait/",
+            ),
+        ),
+    ),
+    Asset(
         name="sface",
         use="who a face is, for measuring that an avatar keeps its identity",
         licence="Apache-2.0",
@@ -345,6 +373,7 @@ CATALOGUE: Final[dict[str, Asset]] = {entry.name: entry for entry in _ENTRIES}
 DEFAULT_ASSETS: Final = (
     "face-landmarker",
     "yunet",
+    "modnet",
     "kokoro-int8",
     "kokoro-voices",
     "whisper-base",

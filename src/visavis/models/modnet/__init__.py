@@ -1,0 +1,1 @@
+"""MODNet: portrait matting."""
