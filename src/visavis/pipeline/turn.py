@@ -34,6 +34,7 @@ class Turn:
         transcripts: Final transcripts of a spoken question.
         state: ``running`` until everything was made, it failed, or it was broken off.
         error: Why it failed.
+        is_over: Everything of it was handed over.
     """
 
     def __init__(self, number: int, began: float = 0.0) -> None:
@@ -44,6 +45,7 @@ class Turn:
         self.transcripts: list[Transcript] = []
         self.state: TurnState = "running"
         self.error: Exception | None = None
+        self.is_over = False
         self._spoken: list[_Spoken] = []
         self._delivered = 0
         self._played: int | None = None

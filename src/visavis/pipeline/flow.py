@@ -1,0 +1,339 @@
+"""What the stages do within one turn: listen, answer, write, speak, perform.
+
+Each stage works on its own thread; between two of them is a bounded queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+from visavis.core.errors import StageError, TextUnusable
+from visavis.core.language import detect_language
+from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
+from visavis.core.types import (
+    FPS,
+    Emotion,
+    Language,
+    Message,
+    Segment,
+    Sentence,
+    Speech,
+    Waveform,
+)
+from visavis.pipeline import events
+from visavis.pipeline.bridge import Relay, Worker
+from visavis.pipeline.outbox import Outbox
+from visavis.pipeline.sentences import SentenceSplitter
+from visavis.pipeline.turn import Turn
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the answers are given.
+
+    Attributes:
+        voice: Name of the voice for each language.
+        language: Of sentences that show none (digits only); a spoken question's own goes first.
+        emotion: Of every sentence, or None to take what the responder suggests, else neutral.
+        intensity: Of the emotion, 0..1.
+    """
+
+    voice: Mapping[Language, str] = field(default_factory=dict)
+    language: Language = "zh"
+    emotion: Emotion | None = None
+    intensity: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait between the stages."""
+
+    text_pieces: int = 64
+    sentences: int = 4
+    speeches: int = 4
+    segments: int = 2
+    frames: int = 2 * FPS
+    history: int = 40
+    """Messages that the responder gets to see."""
+
+
+class StageFailure(Exception):
+    """Carries which stage failed out of a task group."""
+
+    def __init__(self, stage: events.StageName, error: Exception) -> None:
+        super().__init__(str(error))
+        self.stage: events.StageName = stage
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a conversation is made of; None where it is not needed."""
+
+    performance: Performance
+    synthesizer: Synthesizer | None = None
+    responder: Responder | None = None
+    recognizer: Recognizer | None = None
+
+
+@dataclass(slots=True)
+class _Timing:
+    frames: int = 0
+    busy: float = 0.0
+
+
+class Flow:
+    """Runs the stages for one turn after another; its methods are cancelled to break a turn off.
+
+    Args:
+        stages: The stages.
+        manner: Voices, emotion, default language.
+        limits: Bounds of the queues.
+        outbox: Where segments go.
+        publish: Tells the observers.
+        clock: Monotonic seconds.
+        is_current: Whether a turn number is still the one that counts.
+    """
+
+    def __init__(
+        self,
+        stages: Stages,
+        manner: Manner,
+        limits: Limits,
+        outbox: Outbox,
+        publish: Callable[[events.Event], None],
+        clock: Callable[[], float],
+        is_current: Callable[[int], bool],
+    ) -> None:
+        self._stages = stages
+        self._manner = manner
+        self._limits = limits
+        self._outbox = outbox
+        self._publish = publish
+        self._clock = clock
+        self._is_current = is_current
+        self._workers: dict[events.StageName, Worker] = {
+            stage: Worker(stage) for stage in ("recognizer", "responder", "synthesizer", "animator")
+        }
+
+    async def on_face(self, work: Callable[[Performance], T]) -> T:
+        """Call the performance on its own thread."""
+        return await self._workers["animator"].call(lambda: work(self._stages.performance))
+
+    async def close(self) -> None:
+        """Close the performance and end the threads."""
+        await self.on_face(lambda performance: performance.close())
+        for worker in self._workers.values():
+            await worker.close()
+
+    async def listen(self, turn: Turn, sound: AsyncIterator[Waveform]) -> None:
+        """Understand a spoken question into ``turn.question``."""
+        if self._stages.recognizer is None:
+            raise StageFailure("recognizer", StageError("this conversation has no recogniser"))
+        worker, recognizer = self._workers["recognizer"], self._stages.recognizer
+        lent = worker.lend(sound)
+        relay = worker.iterate(lambda: recognizer.transcribe(lent))
+        heard_any = False
+        try:
+            async for transcript in relay:
+                if not heard_any:
+                    self._mark_first(turn, "recognizer")
+                    heard_any = True
+                if transcript.is_final and transcript.text.strip():
+                    turn.transcripts.append(transcript)
+                self._publish(events.Heard(turn.number, self._clock(), transcript))
+        except Exception as error:
+            raise StageFailure("recognizer", error) from error
+        finally:
+            relay.stop()
+            self._mark(turn, "recognizer", "total", relay.busy)
+        turn.question = _join_heard([t.text for t in turn.transcripts])
+        if not turn.question:
+            nothing = TextUnusable("no words were understood in the question; say it again, closer")
+            raise StageFailure("recognizer", nothing)
+
+    async def answer(self, turn: Turn, history: Sequence[Message]) -> None:
+        """Find the answer to a dialogue and speak it."""
+        if self._stages.responder is None:
+            raise StageFailure("responder", StageError("this conversation has no responder"))
+        responder = self._stages.responder
+        relay = self._workers["responder"].iterate(
+            lambda: responder.reply(history), limit=self._limits.text_pieces
+        )
+        await self.speak(turn, relay)
+
+    async def speak(self, turn: Turn, pieces: AsyncIterator[str]) -> None:
+        """Speak text as it comes: writing, voice and face work at once."""
+        sentences: asyncio.Queue[Sentence | None] = asyncio.Queue(self._limits.sentences)
+        speeches: asyncio.Queue[Speech | None] = asyncio.Queue(self._limits.speeches)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write(turn, pieces, sentences))
+            group.create_task(self._voice(turn, sentences, speeches))
+            group.create_task(self._animate(turn, speeches))
+
+    async def _write(
+        self, turn: Turn, pieces: AsyncIterator[str], out: asyncio.Queue[Sentence | None]
+    ) -> None:
+        """Cut text into sentences as it comes."""
+        splitter, count = SentenceSplitter(), 0
+        language = detect_language(turn.question, self._language_of(turn))
+
+        async def send(texts: Iterable[str]) -> None:
+            nonlocal count
+            for text in texts:
+                emotion, intensity = self._emotion_of(text)
+                sentence = Sentence(
+                    turn.number, count, text, detect_language(text, language), emotion, intensity
+                )
+                if count == 0:
+                    self._mark_first(turn, "responder")
+                count += 1
+                self._publish(events.SentenceReady(turn.number, self._clock(), sentence))
+                await out.put(sentence)
+
+        try:
+            async for piece in pieces:
+                turn.answer += piece
+                self._publish(events.AnswerText(turn.number, self._clock(), piece))
+                await send(splitter.feed(piece))
+            await send(splitter.flush())
+        except Exception as error:
+            raise StageFailure("responder", error) from error
+        finally:
+            if isinstance(pieces, Relay):
+                pieces.stop()
+                self._mark(turn, "responder", "total", pieces.busy)
+            elif hasattr(pieces, "aclose"):
+                await pieces.aclose()
+        await out.put(None)
+
+    async def _voice(
+        self,
+        turn: Turn,
+        sentences: asyncio.Queue[Sentence | None],
+        out: asyncio.Queue[Speech | None],
+    ) -> None:
+        """Give the sentences to the voice; one that cannot be spoken (an emoji, say) is left out."""
+        synthesizer = self._stages.synthesizer
+        if synthesizer is None:
+            raise StageFailure("synthesizer", StageError("this conversation has no voice"))
+        spoken, busy, unusable = 0, 0.0, TextUnusable("there is nothing in the text to speak")
+        while (sentence := await sentences.get()) is not None:
+            relay = self._open_speech(synthesizer, sentence)
+            try:
+                async for speech in relay:
+                    if spoken == 0:
+                        self._mark_first(turn, "synthesizer")
+                    spoken += 1
+                    self._publish(events.SpeechReady(turn.number, self._clock(), speech))
+                    await out.put(speech)
+            except TextUnusable as error:
+                logger.info("sentence %d is left out: %s", sentence.index, error)
+                unusable = error
+            except Exception as error:
+                raise StageFailure("synthesizer", error) from error
+            finally:
+                relay.stop()
+                busy += relay.busy
+        self._mark(turn, "synthesizer", "total", busy)
+        if spoken == 0:
+            raise StageFailure("synthesizer", unusable)
+        await out.put(None)
+
+    def _open_speech(self, synthesizer: Synthesizer, sentence: Sentence) -> Relay[Speech]:
+        voice = self._manner.voice.get(sentence.language, "")
+        return self._workers["synthesizer"].iterate(lambda: synthesizer.speak(sentence, voice))
+
+    async def _animate(self, turn: Turn, speeches: asyncio.Queue[Speech | None]) -> None:
+        """Give the sound to the face and hand on what comes out."""
+        timing = _Timing()
+        while (speech := await speeches.get()) is not None:
+            await self._feed(turn, speech, timing)
+        await self._show(turn, self._stages.performance.flush, timing)
+        self._mark(turn, "animator", "total", timing.busy)
+        self._mark(turn, "animator", "made", timing.frames / FPS)
+
+    async def perform(self, turn: Turn, speech: Iterator[Speech]) -> None:
+        """Animate sound that exists already."""
+        speeches: asyncio.Queue[Speech | None] = asyncio.Queue(1)
+
+        async def read() -> None:
+            relay = self._workers["synthesizer"].iterate(lambda: speech)
+            try:
+                async for piece in relay:
+                    sentence = replace(piece.sentence, turn=turn.number)
+                    await speeches.put(replace(piece, turn=turn.number, sentence=sentence))
+            except Exception as error:
+                raise StageFailure("synthesizer", error) from error
+            finally:
+                relay.stop()
+            await speeches.put(None)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read())
+            group.create_task(self._animate(turn, speeches))
+
+    async def _feed(self, turn: Turn, speech: Speech, timing: _Timing) -> None:
+        turn.note_speech(speech)
+        await self._show(turn, lambda: self._stages.performance.feed(speech), timing)
+
+    async def _show(
+        self, turn: Turn, make: Callable[[], Iterator[Segment]], timing: _Timing
+    ) -> None:
+        relay = self._workers["animator"].iterate(make, limit=self._limits.segments)
+        try:
+            async for segment in relay:
+                if not self._is_current(segment.turn):
+                    continue
+                if timing.frames == 0:
+                    self._mark_first(turn, "animator")
+                timing.frames += len(segment.frames)
+                self._publish(events.SegmentReady(turn.number, self._clock(), segment))
+                await self._outbox.put(segment)
+        except Exception as error:
+            raise StageFailure("animator", error) from error
+        finally:
+            # Waited for, unlike the others: reset must not come before the iterator is closed.
+            with suppress(Exception):
+                await relay.aclose()
+            timing.busy += relay.busy
+
+    def _language_of(self, turn: Turn) -> Language:
+        heard = [t.language for t in turn.transcripts if t.language is not None]
+        return heard[0] if heard else self._manner.language
+
+    def _emotion_of(self, text: str) -> tuple[Emotion, float]:
+        if self._manner.emotion is not None:
+            return self._manner.emotion, self._manner.intensity
+        suggest = getattr(self._stages.responder, "emotion_of", None)
+        suggested: Emotion | None = suggest(text) if suggest is not None else None
+        return suggested or "neutral", self._manner.intensity
+
+    def _mark_first(self, turn: Turn, stage: events.StageName) -> None:
+        self._mark(turn, stage, "first", self._clock() - turn.began)
+
+    def _mark(
+        self,
+        turn: Turn,
+        stage: events.StageName,
+        mark: Literal["first", "total", "made"],
+        seconds: float,
+    ) -> None:
+        self._publish(events.Latency(turn.number, self._clock(), stage, mark, seconds))
+
+
+def _join_heard(texts: Sequence[str]) -> str:
+    joined = ""
+    for text in texts:
+        space = joined and joined[-1].isascii() and text[:1].isascii()
+        joined += (" " if space else "") + text.strip()
+    return joined.strip()
