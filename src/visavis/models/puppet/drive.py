@@ -10,7 +10,14 @@ from visavis.core.types import FaceTrack, Floats
 from visavis.models.common.units import ARKIT_UNITS
 from visavis.models.puppet.renderer import Pose
 
-_GAIN = {"jawOpen": 1.25, "mouthPucker": 1.0, "mouthFunnel": 1.3, "mouthClose": 0.6}
+_GAIN = {
+    "eyeBlinkLeft": 1.5,
+    "eyeBlinkRight": 1.5,
+    "jawOpen": 1.25,
+    "mouthPucker": 1.0,
+    "mouthFunnel": 1.3,
+    "mouthClose": 0.6,
+}
 """The landmarker's scores run low for these, high for those; measured on talking people."""
 _REST_QUANTILE = 0.15
 _MAX_TURN = (14.0, 10.0, 10.0)

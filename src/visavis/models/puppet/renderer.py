@@ -88,11 +88,13 @@ class View:
         image: RGB uint8 (H', W', 3).
         from_puppet: (2, 3) affine map from the puppet's pixels to this picture's.
         landmarks: (478, 3) of the person in this picture, in the puppet's pixels.
+        rest: (478, 3) what to add so that the mouth in this picture is at rest, pixels.
     """
 
     image: Picture
     from_puppet: Floats
     landmarks: Floats
+    rest: Floats
 
 
 class _Patch:
@@ -126,6 +128,13 @@ class _Patch:
         y = np.minimum(np.arange(h), np.arange(h)[::-1]).astype(np.float32) / h
         mask = smoothstep(x, 0.0, border)[None] * smoothstep(y, 0.0, border)[:, None]
         return np.asarray(mask[..., None])
+
+
+def _find_stomion(landmarks: Floats) -> Floats:
+    """The point (3,) where the middles of the lips meet."""
+    middle = len(_UPPER) // 2
+    found: Floats = (landmarks[_UPPER[middle]] + landmarks[_LOWER[middle]]) / 2
+    return found
 
 
 def _half_plane(line: Floats, shape: tuple[int, int], *, above: bool) -> Floats:
@@ -163,6 +172,7 @@ class Puppet:
             image, landmarks, has_matte=matte is not None, fixed_border=fixed_border
         )
         self.landmarks = body.landmarks
+        self.mm = body.mm
         self.fields = units.fit(self.landmarks)
         self._setup_patches()
         self._eye_widths = [
@@ -177,8 +187,7 @@ class Puppet:
         # The lower incisors move as the lip before them does when nothing but the jaw moves it.
         jaw = np.array([[n.startswith("jaw")] for n in ARKIT_UNITS], np.float32)
         self._jaw = self.fields[:, 17, :2] * jaw
-        middle = len(_UPPER) // 2
-        self._stomion = (self.landmarks[_UPPER[middle]] + self.landmarks[_LOWER[middle]]) / 2
+        self._stomion = _find_stomion(self.landmarks)
 
     def _setup_patches(self) -> None:
         body, xy = self._body, self.landmarks[:, :2]
@@ -242,12 +251,14 @@ class Puppet:
         """
         if view is None:
             return self._draw(pose)
-        own, self._view = self.landmarks, view
+        own, stomion = self.landmarks, self._stomion
+        self._view = view
         try:
             self.landmarks = close_lips(view.landmarks, 1.4 * self._body.mm)
+            self._stomion = _find_stomion(self.landmarks + view.rest)
             return self._draw(pose)
         finally:
-            self.landmarks, self._view = own, None
+            self.landmarks, self._stomion, self._view = own, stomion, None
 
     def _draw(self, pose: Pose) -> Picture:
         turn = rotation(pose.yaw, pose.pitch, pose.roll)
@@ -255,6 +266,8 @@ class Puppet:
         posed = self._body.carry(self.landmarks + moved, turn, pose.shift)
 
         base = (pose.units @ self._base_units).reshape(-1, 3)
+        if self._view is not None:
+            base = base + self._base.weights["all"] @ self._view.rest
         pixels = self._pull(self._base, base, turn, pose)
         eye_maps = []
         for patch, fade in zip(self._eyes, self._eye_fades, strict=True):
@@ -286,6 +299,8 @@ class Puppet:
         """Landmark displacements (478, 3) of the skin, and of the eyeballs under the lids."""
         u = pose.units
         moved = np.tensordot(u, self.fields, 1).astype(np.float32)
+        if self._view is not None:
+            moved += self._view.rest
         eyeballs = moved - np.tensordot(u[_LID_UNITS], self.fields[_LID_UNITS], 1)
         for side, (upper, lower, iris), wide in zip(
             ("Right", "Left"), EYES, self._eye_widths, strict=True

@@ -9,12 +9,22 @@ import numpy as np
 
 from visavis.core.types import Avatar, Floats, Picture
 from visavis.models.common import mesh
+from visavis.models.puppet.anatomy import similarity_3d
 from visavis.models.puppet.face_units import load
 from visavis.models.puppet.renderer import Pose, Puppet, View
 from visavis.models.puppet.warp import smoothstep
 
 _STEADY = [33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 98, 327, 127, 356, 234, 454]
 """Landmarks that speech hardly moves: eye corners, nose, temples."""
+_AROUND_LIPS = [
+    32, 262, 194, 418, 201, 421, 200, 199, 175, 171, 396, 208, 428, 211, 431, 204, 424, 182, 406,
+    83, 313, 18, 106, 335, 43, 273, 57, 287, 202, 422, 210, 430, 212, 432, 214, 434, 164, 167, 393,
+    165, 391, 92, 322, 186, 410, 216, 436,
+]  # fmt: skip
+_SPEECH = np.unique(np.concatenate([mesh.LIPS, mesh.JAW[7:14], _AROUND_LIPS]))
+"""Landmarks that a video's own speech moves and that are put at rest before ours."""
+_SPEAKS_MM = (0.7, 1.8)
+"""How far, on average, these are from rest in a frame that is left alone, and in one put right."""
 _MARGIN = (0.85, 0.62, 0.85, 0.62)
 """Left, top, right and bottom margin around the face that the puppet works in, in face widths."""
 
@@ -52,7 +62,7 @@ class Stand:
         self._puppet = Puppet(crop, local, load(), matte, fixed_border=not whole)
         self._portrait = frame if not self._moving else None
         self._reference_marks = self._puppet.landmarks.copy()
-        self._mask = self._mouth_and_eyes() if self._moving else None
+        self._mask = self._face_mask() if self._moving else None
 
     def _reference(self, avatar: Avatar) -> int:
         """The most frontal frame with the mouth shut."""
@@ -87,7 +97,7 @@ class Stand:
             min(self.size[1], (int(y1 + bottom) + 1) & ~1),
         )
 
-    def _mouth_and_eyes(self) -> Floats:
+    def _face_mask(self) -> Floats:
         """What the puppet may change in a video: the face without its outer border (h, w, 1)."""
         marks = self._reference_marks
         oval = marks[list(mesh.FACE_OVAL), :2]
@@ -116,20 +126,27 @@ class Stand:
         index %= len(self._frames)
         frame = self._frame(index)
         marks = (self._landmarks[index] * self._scale).astype(np.float32)
-        affine, _ = cv2.estimateAffinePartial2D(
-            self._reference_marks[_STEADY, :2], marks[_STEADY, :2], method=cv2.LMEDS
-        )
-        if affine is None:
-            return np.asarray(frame.copy())
+        # Where the reference's landmarks would be had the head only moved: without any speech.
+        turn, shift = similarity_3d(self._reference_marks[_STEADY], marks[_STEADY])
+        quiet = self._reference_marks @ turn.T + shift
+        affine = _fit_affine(self._reference_marks[_SPEECH, :2], quiet[_SPEECH, :2])
         back = cv2.invertAffineTransform(affine)
-        local = marks.copy()
-        local[:, :2] = marks[:, :2] @ back[:, :2].T + back[:, 2]
+        local, quiet = _apply(back, marks), _apply(back, quiet)
         still = replace(
             pose, yaw=0.0, pitch=0.0, roll=0.0, shift=(0.0, 0.0), breath=0.0, gaze=(0.0, 0.0),
             units=_without_blinks(pose.units),
         )  # fmt: skip
-        drawn = self._puppet.render(still, View(frame, affine.astype(np.float32), local))
+        view = View(frame, affine.astype(np.float32), local, self._to_rest(local, quiet))
+        drawn = self._puppet.render(still, view)
         return self._paste(frame, drawn, affine)
+
+    def _to_rest(self, local: Floats, quiet: Floats) -> Floats:
+        """What takes the mouth of a frame to rest, (478, 3) pixels; nothing where it is at rest."""
+        rest = np.zeros_like(local)
+        away = quiet[_SPEECH] - local[_SPEECH]
+        deviation = float(np.sqrt((away[:, :2] ** 2).sum(1).mean())) / self._puppet.mm
+        rest[_SPEECH, :2] = away[:, :2] * smoothstep(np.float32(deviation), *_SPEAKS_MM)
+        return rest
 
     def _paste(self, frame: Picture, drawn: Picture, affine: Floats) -> Picture:
         assert self._mask is not None
@@ -164,4 +181,18 @@ def _without_blinks(units: Floats) -> Floats:
     out = units.copy()
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         out[UNIT_INDEX[name]] = 0
+    return out
+
+
+def _fit_affine(source: Floats, target: Floats) -> Floats:
+    """Affine map (2, 3) that best takes ``source`` (n, 2) to ``target``."""
+    ones = np.concatenate([source, np.ones((len(source), 1))], 1)
+    solved, *_ = np.linalg.lstsq(ones.astype(np.float64), target.astype(np.float64), rcond=None)
+    return np.asarray(solved.T, np.float32)
+
+
+def _apply(affine: Floats, points: Floats) -> Floats:
+    """Map x and y of points (n, 3); z stays."""
+    out = points.astype(np.float32).copy()
+    out[:, :2] = points[:, :2] @ affine[:, :2].T + affine[:, 2]
     return out
