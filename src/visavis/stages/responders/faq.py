@@ -1,0 +1,309 @@
+"""The responder `faq`: answers from question-answer bases, word for word, or says that it cannot."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import unicodedata
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from visavis.core.errors import LanguageUnsupported, TextUnusable
+from visavis.core.language import detect_language
+from visavis.core.types import Emotion, Language, Message
+from visavis.knowledge.base import Base, find_languages, load_base, load_samples
+from visavis.knowledge.search import Fusion, KnowledgeIndex, Match
+from visavis.knowledge.text import clean_question, split_sentences
+from visavis.knowledge.vectors import Encoder
+
+logger = logging.getLogger(__name__)
+
+Outcome: TypeAlias = Literal["answer", "hint", "refusal"]
+
+_CANDIDATES = 3
+_SENTENCES_TRIED = 8
+_SMALL_TALK = "small-talk"
+
+_REFUSAL: dict[Language, str] = {
+    "zh": "这个问题的答案不在我的资料库里。",
+    "en": "My knowledge base has no answer to that.",
+}
+_TOPICS: dict[Language, str] = {
+    "zh": "您可以问我,比如:{0}",
+    "en": "You can ask me, for example: {0}",
+}
+_HINT: dict[Language, str] = {
+    "zh": "我能回答的最接近的问题是:{0}如果您想问的就是这个,请说“是的”。",
+    "en": "The closest question that I can answer is: {0} If that is what you mean, say yes.",
+}
+_YES = re.compile(
+    r"(?:是|是的|对|对的|没错|就是(?:这个|它)?|嗯+|好的?|可以|yes|yeah|yep|yes please|right|correct"
+    r"|exactly|that is it|thats it|that one|sure|ok|okay)",
+)
+_REFUSED_EMOTION: Emotion = "sad"
+_REFUSED_INTENSITY = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said to a question, and where it comes from.
+
+    Attributes:
+        text: What is said.
+        language: In which language: always the one asked in.
+        outcome: An answer of the base; a refusal that names the nearest question; a plain refusal.
+        match: The pair that the text is the answer of; None for a refusal.
+        confidence: Estimated chance that the best candidate is what was meant, 0..1.
+        candidates: The nearest pairs, best first, answered or not.
+        emotion: How it is said.
+        intensity: Of the emotion, 0..1.
+    """
+
+    text: str
+    language: Language
+    outcome: Outcome
+    match: Match | None
+    confidence: float
+    candidates: tuple[Match, ...]
+    emotion: Emotion
+    intensity: float
+
+    @property
+    def source(self) -> str:
+        """What the answer cites: the source of the pair, or empty."""
+        return self.match.pair.source if self.match is not None else ""
+
+
+class FaqResponder:
+    """Answers from a question-answer base, and says so where the base has no answer.
+
+    Nothing is kept between calls: sessions may share one responder.
+    """
+
+    def __init__(
+        self,
+        bases: Sequence[Path] | None = None,
+        *,
+        encoder: Encoder | None = None,
+        fusion: Fusion | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        """Read the bases; vectors are made with the first question, or with ``prepare``.
+
+        Args:
+            bases: JSON Lines files; the shipped samples by default.
+            encoder: Makes sentence vectors; the Universal Sentence Encoder by default.
+            fusion: Weights and thresholds; the measured ones by default.
+            cache: Folder of cached vectors; the user's own by default.
+
+        Raises:
+            FileUnreadable: A base cannot be read, or a row is wrong.
+        """
+        self._bases: tuple[Base, ...] = (
+            load_samples() if bases is None else tuple(load_base(path) for path in bases)
+        )
+        self._encoder = encoder
+        self._fusion = fusion
+        self._cache = cache
+        self._index: KnowledgeIndex | None = None
+        self._lock = threading.Lock()
+        self._emotions = _map_emotions(self._bases)
+
+    def prepare(self) -> KnowledgeIndex:
+        """Load the encoder and the vectors, once; seconds without a cache."""
+        with self._lock:
+            if self._index is None:
+                if self._encoder is None:
+                    from visavis.models.sentence_encoder.predictor import SentenceEncoder
+
+                    self._encoder = SentenceEncoder()
+                self._index = KnowledgeIndex(
+                    self._bases, self._encoder, fusion=self._fusion, cache=self._cache
+                )
+                self._encoder.encode(
+                    ["load"]
+                )  # where all vectors were cached, it is not loaded yet
+            return self._index
+
+    async def reply(self, history: Sequence[Message]) -> AsyncIterator[str]:
+        """Yield the answer sentence by sentence; joined, the pieces are the answer.
+
+        Raises:
+            TextUnusable: There is no question, or no word in it, or it is too long.
+            LanguageUnsupported: It is written in neither Chinese nor Latin letters.
+        """
+        for sentence in split_sentences(self.answer(history).text):
+            yield sentence
+
+    def answer(self, history: Sequence[Message]) -> Answer:
+        """Answer the last message, with what the answer cites and what else came near.
+
+        Args:
+            history: The dialogue. The last message is the user's; of the others, only a question
+                that was refused with a hint matters, so that "yes" takes the hint.
+
+        Raises:
+            TextUnusable: There is no question, or no word in it, or it is too long.
+            LanguageUnsupported: It is written in neither Chinese nor Latin letters.
+        """
+        if not history or history[-1].role != "user":
+            raise TextUnusable(
+                "there is no question to answer; the last message must be the user's"
+            )
+        language = _language_of(history)
+        question = clean_question(history[-1].text)
+        if (accepted := self._accepted_hint(history, question)) is not None:
+            return accepted
+        return self._respond(question, language)
+
+    def emotion_of(self, sentence: str) -> Emotion | None:
+        """Suggest how a sentence of an answer is said: as its pair says, regret for refusals."""
+        key = _key(sentence)
+        if not key:
+            return None
+        for text, emotion in self._emotions:
+            if key in text:
+                return emotion
+        return None
+
+    def _respond(self, question: str, language: Language) -> Answer:
+        index = self.prepare()
+        if language not in index.languages:
+            return self._refuse((), language)
+        matches = self._find(index, question, language)
+        best = matches[0] if matches else None
+        fusion = index.fusion
+        if best is not None and best.confidence >= fusion.threshold:
+            return _answered(best, matches, language)
+        return self._refuse(tuple(matches), language, fusion.hint)
+
+    def _find(self, index: KnowledgeIndex, question: str, language: Language) -> list[Match]:
+        """Search for the whole question; where that is too weak, for each of its sentences."""
+        matches = index.search(question, language, _CANDIDATES)
+        if matches and matches[0].confidence >= index.fusion.threshold:
+            return matches
+        sentences = [s for s in split_sentences(question) if sum(c.isalnum() for c in s) > 1]
+        if len(sentences) < 2:
+            return matches
+        for sentence in sentences[-_SENTENCES_TRIED:]:
+            found = [
+                match
+                for match in index.search(sentence, language, _CANDIDATES)
+                if match.pair.topic != _SMALL_TALK
+            ]
+            if found and (not matches or found[0].confidence > matches[0].confidence):
+                matches = found
+        return matches
+
+    def _accepted_hint(self, history: Sequence[Message], question: str) -> Answer | None:
+        """Answer "yes" to a hint with the question that was hinted at."""
+        if not _YES.fullmatch(_key(question)) or len(history) < 3:
+            return None
+        hint, asked = history[-2], history[-3]
+        if hint.role != "assistant" or asked.role != "user":
+            return None
+        try:
+            earlier = self._respond(clean_question(asked.text), detect_language(asked.text))
+        except (TextUnusable, LanguageUnsupported):
+            return None
+        if earlier.outcome != "hint" or _key(earlier.text) != _key(hint.text):
+            return None
+        return _answered(earlier.candidates[0], earlier.candidates, earlier.language)
+
+    def _refuse(
+        self, candidates: tuple[Match, ...], language: Language, hint: float = 1.0
+    ) -> Answer:
+        best = candidates[0] if candidates else None
+        confidence = best.confidence if best is not None else 0.0
+        text, outcome = _REFUSAL[language], "refusal"
+        joint = "" if language == "zh" else " "
+        if best is not None and confidence >= hint and best.pair.topic != _SMALL_TALK:
+            outcome = "hint"
+            text += joint + _HINT[language].format(_closed(best.pair.question, language))
+        elif language in find_languages(self._bases):
+            text += joint + _TOPICS[language].format(self._examples(language))
+        return Answer(
+            text=text,
+            language=language,
+            outcome="hint" if outcome == "hint" else "refusal",
+            match=None,
+            confidence=confidence,
+            candidates=candidates,
+            emotion=_REFUSED_EMOTION,
+            intensity=_REFUSED_INTENSITY,
+        )
+
+    def _examples(self, language: Language) -> str:
+        """Name the first question of the base's first topics, as a taste of what it can answer."""
+        firsts: dict[str, str] = {}
+        for base in self._bases:
+            for pair in base.pairs:
+                if pair.language == language and not pair.is_gap and pair.topic != _SMALL_TALK:
+                    firsts.setdefault(pair.topic, pair.question)
+        chosen = [_closed(question, language) for question in list(firsts.values())[:2]]
+        return ("" if language == "zh" else " ").join(chosen)
+
+
+def _answered(match: Match, candidates: Sequence[Match], language: Language) -> Answer:
+    pair = match.pair
+    return Answer(
+        text=pair.answer,
+        language=language,
+        outcome="answer",
+        match=match,
+        confidence=match.confidence,
+        candidates=tuple(candidates),
+        emotion=pair.emotion,
+        intensity=pair.intensity,
+    )
+
+
+def _language_of(history: Sequence[Message]) -> Language:
+    """Return the language of the last message, or of an earlier one where it has no letters.
+
+    Raises:
+        LanguageUnsupported: Most of its letters are of another script.
+    """
+    for message in reversed(history):
+        if message.role != "user":
+            continue
+        letters = [c for c in message.text[:2_000] if unicodedata.category(c).startswith("L")]
+        if not letters:
+            continue
+        readable = sum(1 for c in letters if _is_readable(c))
+        if readable * 2 < len(letters):
+            raise LanguageUnsupported(
+                "the question is written in neither Chinese nor Latin letters;"
+                " ask in Chinese or English"
+            )
+        return detect_language(message.text)
+    return "zh"
+
+
+def _is_readable(char: str) -> bool:
+    return unicodedata.name(char, "").startswith(("LATIN", "CJK", "FULLWIDTH LATIN"))
+
+
+def _closed(question: str, language: Language) -> str:
+    """End a question with a mark, so that it is spoken as a sentence."""
+    if question[-1] in "?。!?.!":
+        return question
+    return question + ("。" if language == "zh" else ".")
+
+
+def _key(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum() or c == " ").strip()
+
+
+def _map_emotions(bases: Sequence[Base]) -> list[tuple[str, Emotion]]:
+    """List answers that are not said neutrally, and refusals, by comparable text."""
+    told = [
+        (_key(pair.answer), pair.emotion)
+        for base in bases
+        for pair in base.pairs
+        if pair.answer and pair.emotion != "neutral"
+    ]
+    return told + [(_key(text), _REFUSED_EMOTION) for text in _REFUSAL.values()]
