@@ -1,0 +1,281 @@
+"""Puts stages together: from names and settings to a conversation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from visavis.apps.settings import Settings
+from visavis.core import registry
+from visavis.core.errors import OutputUnwritable, TextUnusable, UnknownVoice
+
+if TYPE_CHECKING:
+    from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
+    from visavis.core.types import Avatar, Emotion, Language, Sentence, Speech, Voice
+    from visavis.pipeline.conversation import Conversation
+    from visavis.pipeline.events import EventHub
+
+logger = logging.getLogger(__name__)
+
+SPEECH_RATE = 24_000
+"""Hz at which all voices reach the face, so that they can follow one another in one answer."""
+DEFAULT_VOICES: dict[Language, str] = {"zh": "zf_xiaoxiao", "en": "af_heart"}
+"""Voices of an avatar that names none."""
+
+Pose = Literal["still", "natural", "lively"]
+POSES: tuple[Pose, ...] = ("still", "natural", "lively")
+
+
+class VoiceRouter:
+    """One synthesizer out of many: each voice name goes to the stage that has it.
+
+    Stages are made when one of their voices is used first; all sound leaves at ``sample_rate``.
+
+    Args:
+        stages: Names of the stages to look in; all registered ones by default.
+        sample_rate: Hz.
+    """
+
+    def __init__(self, stages: Sequence[str] | None = None, sample_rate: int = SPEECH_RATE) -> None:
+        self._names = list(stages) if stages is not None else registry.names("synthesizers")
+        self._stages: dict[str, Synthesizer] = {}
+        self._rate = sample_rate
+
+    def voices(self) -> list[Voice]:
+        """List the voices of all stages, at the rate at which they leave."""
+        return [
+            replace(voice, sample_rate=self._rate)
+            for name in self._names
+            for voice in self._stage(name).voices()
+        ]
+
+    def find(self, voice: str) -> Voice:
+        """Describe a voice.
+
+        Raises:
+            UnknownVoice: No stage has it.
+        """
+        for known in self.voices():
+            if known.name == voice:
+                return known
+        names = ", ".join(v.name for v in self.voices()[:8])
+        raise UnknownVoice(
+            f"no voice is called {voice!r}; there are {names} … (see `visavis voices`)"
+        )
+
+    async def speak(self, sentence: Sentence, voice: str) -> AsyncIterator[Speech]:
+        """Yield the sentence's sound in the voice asked for.
+
+        Raises:
+            UnknownVoice: No stage has it.
+        """
+        stage = self._stage(self.find(voice).synthesizer)
+        speeches = stage.speak(sentence, voice)
+        convert = _RateConverter(self._rate)
+        try:
+            async for speech in speeches:
+                yield convert(speech)
+        finally:
+            close = getattr(speeches, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _stage(self, name: str) -> Synthesizer:
+        if name not in self._stages:
+            self._stages[name] = registry.load("synthesizers", name)()
+        return self._stages[name]
+
+
+class _RateConverter:
+    """Resamples the pieces of one sentence, keeping marks and offsets in step."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._resampler: Any = None
+        self._made = 0
+
+    def __call__(self, speech: Speech) -> Speech:
+        from_rate = speech.audio.sample_rate
+        if from_rate == self._rate:
+            return speech
+        import numpy as np
+
+        from visavis.core.types import Mark, Waveform
+        from visavis.media.resampling import Resampler
+
+        if self._resampler is None:
+            self._resampler = Resampler(from_rate, self._rate)
+        samples = self._resampler.feed(speech.audio.samples)
+        if speech.is_last:
+            samples = np.concatenate([samples, self._resampler.flush()])
+        sound = Waveform(samples, self._rate, self._made)
+        self._made += len(samples)
+        marks = tuple(
+            Mark(m.kind, m.text, m.start * self._rate // from_rate, m.end * self._rate // from_rate)
+            for m in speech.marks
+        )
+        return replace(speech, audio=sound, marks=marks)
+
+
+@dataclass(slots=True)
+class Cast:
+    """Who takes part, as the user asked for it. Its stages are made once and kept.
+
+    Attributes:
+        settings: Defaults.
+        avatar: Name of a stored one, or a picture or video; empty for the default.
+        voice: Voice for the languages that it speaks; empty for the avatar's own.
+        emotion: Of every sentence, or None to let the answer decide.
+        intensity: Of the emotion, 0..1.
+        pose: How much the head moves of itself.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    avatar: str = ""
+    voice: str = ""
+    emotion: Emotion | None = None
+    intensity: float | None = None
+    pose: Pose = "natural"
+    _router: VoiceRouter | None = None
+    _recognizer: Recognizer | None = None
+    _responder: Responder | None = None
+
+    def load_avatar(self) -> Avatar:
+        """Load or make the avatar."""
+        from visavis.stages.avatars import store
+
+        return store.load(self.avatar or self.settings.avatar or store.DEFAULT)
+
+    def open_performance(self, avatar: Avatar) -> Performance:
+        """Open the face."""
+        settings = self.settings
+        stage = registry.load("animators", settings.animator)
+        emotion = self.emotion or settings.emotion or "neutral"
+        animator = _make(
+            stage,
+            size=settings.size,
+            seed=settings.seed,
+            liveliness=self.pose,
+            emotion=emotion,
+            intensity=self.strength,
+        )
+        performance: Performance = animator.open(avatar)
+        return performance
+
+    @property
+    def strength(self) -> float:
+        """Intensity of the emotion."""
+        return self.settings.intensity if self.intensity is None else self.intensity
+
+    @property
+    def router(self) -> VoiceRouter:
+        """All voices."""
+        if self._router is None:
+            self._router = VoiceRouter()
+        return self._router
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """The recogniser, made when it is needed first."""
+        if self._recognizer is None:
+            made: Recognizer = registry.load("recognizers", self.settings.recognizer)()
+            self._recognizer = made
+        return self._recognizer
+
+    @property
+    def responder(self) -> Responder:
+        """The responder, made when it is needed first."""
+        if self._responder is None:
+            made: Responder = registry.load("responders", self.settings.responder)()
+            self._responder = made
+        return self._responder
+
+    def choose_voices(self, avatar: Avatar) -> dict[Language, str]:
+        """Choose a voice for each language: the one asked for, else set, else the avatar's.
+
+        Raises:
+            UnknownVoice: A name that no stage has.
+        """
+        chosen: dict[Language, str] = {}
+        wanted = self.router.find(self.voice) if self.voice else None
+        for language, default in DEFAULT_VOICES.items():
+            if wanted is not None and language in wanted.languages:
+                chosen[language] = wanted.name
+                continue
+            setting = self.settings.voice_zh if language == "zh" else self.settings.voice_en
+            chosen[language] = setting or avatar.voice.get(language) or default
+        return chosen
+
+    def open_conversation(
+        self,
+        *,
+        avatar: Avatar | None = None,
+        voice: bool = True,
+        responder: bool = False,
+        recognizer: bool = False,
+        hub: EventHub | None = None,
+    ) -> Conversation:
+        """Put a conversation together from the stages that are needed."""
+        from visavis.pipeline.conversation import Conversation
+        from visavis.pipeline.flow import Manner
+
+        avatar = avatar or self.load_avatar()
+        manner = Manner(
+            self.choose_voices(avatar) if voice else {},
+            self.settings.language,
+            self.emotion or self.settings.emotion,
+            self.strength,
+        )
+        return Conversation(
+            self.open_performance(avatar),
+            self.router if voice else None,
+            self.responder if responder else None,
+            self.recognizer if recognizer else None,
+            manner=manner,
+            hub=hub,
+        )
+
+
+def _make(stage: type[Any], **options: Any) -> Any:
+    """Make a stage with those of the options that it has."""
+    import inspect
+
+    known = inspect.signature(stage).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+        options = {name: value for name, value in options.items() if name in known}
+    return stage(**options)
+
+
+def clean_text(text: str, limit: int, what: str = "text") -> str:
+    """Drop control characters and check the length.
+
+    Raises:
+        TextUnusable: Empty, or longer than ``limit``.
+    """
+    cleaned = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text).strip()
+    if not cleaned:
+        raise TextUnusable(f"the {what} is empty; give some words")
+    if len(cleaned) > limit:
+        raise TextUnusable(
+            f"the {what} has {len(cleaned)} characters and the limit is {limit};"
+            f" shorten it, or set VISAVIS_MAX_{'QUESTION' if what == 'question' else 'CHARACTERS'}"
+        )
+    return cleaned
+
+
+def check_output(path: str | Path, suffixes: Sequence[str]) -> Path:
+    """Check an output name before the work begins.
+
+    Raises:
+        OutputUnwritable: The name's ending is of another format, or the place cannot be written.
+    """
+    from visavis.media.files import create_part, discard_part
+
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise OutputUnwritable(f"{path.name!r} does not end in {' or '.join(suffixes)}; name it so")
+    discard_part(create_part(path))
+    return path
