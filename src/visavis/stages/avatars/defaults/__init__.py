@@ -1,0 +1,1 @@
+"""The avatars shipped, with their provenance in README.md."""
