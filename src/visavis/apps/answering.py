@@ -31,7 +31,8 @@ async def answer(
     """Answer a written or a recorded question into a video.
 
     Returns:
-        ``question`` and ``answer`` as texts, ``video`` and ``subtitles`` as paths, ``seconds`` of
+        ``question`` and ``answer`` as texts, its ``outcome``, ``confidence`` and ``source`` where
+        the responder tells them, ``video`` and ``subtitles`` as paths, ``seconds`` of
         the video, ``elapsed`` seconds of work, ``timings`` by stage.
 
     Raises:
@@ -40,7 +41,7 @@ async def answer(
     from visavis.media.audio import iterate_audio
 
     if audio is not None:
-        check_length(audio)
+        check_length(audio, LONGEST_QUESTION, "cut the question out of it")
     loading = time.perf_counter()
     conversation = cast.open_conversation(
         avatar=avatar, responder=True, recognizer=audio is not None
@@ -61,6 +62,7 @@ async def answer(
     return {
         "question": turn.question,
         "answer": turn.answer.strip(),
+        **_cite(cast, turn.question),
         "video": str(output),
         "subtitles": [str(path) for path in files],
         "seconds": round(writer.duration, 2),
@@ -70,8 +72,23 @@ async def answer(
     }
 
 
-def check_length(audio: Path, longest: float = LONGEST_QUESTION) -> None:
-    """Refuse a recording that is too long to be a question, before anything is loaded.
+def _cite(cast: Cast, question: str) -> dict[str, Any]:
+    """Ask a responder that can tell where its answer comes from."""
+    from visavis.core.types import Message
+
+    explain = getattr(cast.responder, "answer", None)
+    if explain is None:
+        return {}
+    found = explain([Message("user", question)])
+    return {
+        "outcome": found.outcome,
+        "confidence": round(found.confidence, 3),
+        "source": found.source,
+    }
+
+
+def check_length(audio: Path, longest: float, advice: str) -> None:
+    """Refuse a recording that is too long, by its headers, before anything is loaded.
 
     Raises:
         AudioTooLong: It is longer.
@@ -82,6 +99,5 @@ def check_length(audio: Path, longest: float = LONGEST_QUESTION) -> None:
     duration = probe(audio).audio_duration
     if duration > longest:
         raise AudioTooLong(
-            f"{audio} is {duration:.0f} s long and a question may take {longest:.0f} s;"
-            " cut the question out of it"
+            f"{audio} is {duration:.0f} s long and the limit is {longest:.0f} s; {advice}"
         )

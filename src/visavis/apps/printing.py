@@ -16,6 +16,8 @@ def print_answer(result: Mapping[str, Any]) -> None:
     else:
         click.echo(f"question  {result['question']}")
     click.echo(f"answer    {result['answer']}")
+    if result.get("source"):
+        click.echo(f"source    {result['source']}")
     print_files(result)
     timings: Mapping[str, Mapping[str, float]] = result["timings"]
     first = timings.get("animator", {}).get("first")

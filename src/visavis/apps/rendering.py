@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from visavis.apps.answering import check_length
 from visavis.apps.recording import Notes, open_writer, record, save_subtitles, transcribe_cues
 from visavis.core.errors import AudioSilent, ConfigError, FileUnreadable, NoAudioStream
 from visavis.core.types import FPS, Segment, Sentence, Speech, VideoFrame, Waveform
@@ -47,8 +48,11 @@ async def render_audio(
     """Let the avatar mouth a recording, read and animated chunk by chunk.
 
     Raises:
+        AudioTooLong: It is longer than the settings allow.
         AudioSilent: Nobody speaks in it.
     """
+    limit = cast.settings.max_seconds
+    check_length(audio, limit, "cut it into parts, or set VISAVIS_MAX_SECONDS")
     check_audible(audio)
     emotion = cast.emotion or cast.settings.emotion or "neutral"
     sentence = Sentence(0, 0, "", cast.settings.language, emotion, cast.strength)

@@ -33,6 +33,7 @@ class Settings:
         label_text: What it says; empty for the default.
         max_characters: Longest text that is spoken in one go.
         max_question: Longest question in characters.
+        max_seconds: Longest recording that is rendered.
     """
 
     recognizer: str = "whisper"
@@ -50,6 +51,7 @@ class Settings:
     label_text: str = ""
     max_characters: int = 20_000
     max_question: int = 1_000
+    max_seconds: int = 3_600
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -73,6 +75,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
     "max_characters": (1, 1_000_000),
     "max_question": (1, 100_000),
+    "max_seconds": (1, 100_000),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {"language": get_args(Language), "emotion": EMOTIONS}
 _WORDS = {"1": True, "true": True, "yes": True, "on": True} | {

@@ -194,7 +194,7 @@ class Flow:
                 sentence = Sentence(
                     turn.number, count, text, detect_language(text, language), emotion, intensity
                 )
-                if count == 0:
+                if count == 0 and isinstance(pieces, Relay):
                     self._mark_first(turn, "responder")
                 count += 1
                 self._publish(events.SentenceReady(turn.number, self._clock(), sentence))
