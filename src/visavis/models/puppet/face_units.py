@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from visavis.models.common import mesh
 from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
 
 PATH = Path(__file__).parent / "units" / "units.npz"
+MOUTH_PATH = PATH.with_name("mouth_interior.npz")
 
 _STEADY = np.array([33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 98, 327, 127, 356, 234, 454, 10])
 """Landmarks that expressions hardly move: eye corners, nose, temples, forehead."""
@@ -130,14 +133,46 @@ def load() -> FaceUnits:
     Raises:
         MissingWeights: The installation lacks the file.
     """
-    try:
-        with np.load(PATH, allow_pickle=False) as data:
-            names = tuple(str(name) for name in data["names"])
-            units = FaceUnits(data["neutral"], data["fields"], names)
-    except (OSError, KeyError, ValueError) as error:
-        raise MissingWeights(f"{PATH} cannot be read ({error}); install visavis again.") from error
+    data = _read(PATH, "neutral", "fields", "names")
+    units = FaceUnits(data["neutral"], data["fields"], tuple(str(name) for name in data["names"]))
     assert units.names == ARKIT_UNITS
     return units
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MouthPart:
+    """A mesh inside the mouth, in the frame of ``FaceUnits``.
+
+    Attributes:
+        vertices: float32 (n, 3).
+        triangles: int32 (m, 3).
+        fields: float32 (52, n, 3) displacement at weight 1.
+    """
+
+    vertices: Floats
+    triangles: mesh.Indices
+    fields: Floats
+
+
+@cache
+def load_mouth() -> dict[str, MouthPart]:
+    """Read ``upper_teeth``, ``lower_teeth`` and ``tongue``, as they lie behind ``neutral``'s lips.
+
+    Raises:
+        MissingWeights: The installation lacks the file.
+    """
+    parts = ("upper_teeth", "lower_teeth", "tongue")
+    suffixes = ("", "_triangles", "_fields")
+    data = _read(MOUTH_PATH, *(part + suffix for part in parts for suffix in suffixes))
+    return {part: MouthPart(*(data[part + suffix] for suffix in suffixes)) for part in parts}
+
+
+def _read(path: Path, *names: str) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return {name: data[name] for name in names}
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
+        raise MissingWeights(f"{path} cannot be read ({error}); install visavis again.") from error
 
 
 def _meet_lips(landmarks: Floats) -> Floats:
