@@ -46,7 +46,7 @@ LIP_LINE = Limit(warn=0.045, fail=0.02)
 EYE_CONTRAST = Limit(warn=0.25, fail=0.18)
 BRIGHTNESS = Limit(warn=60, fail=25)
 OVEREXPOSED = Limit(warn=0.03, fail=0.3)
-SIDE_LIGHT = Limit(warn=0.5, fail=NEVER)
+SIDE_LIGHT = Limit(warn=0.45, fail=NEVER)
 OUTSIDE = Limit(warn=0.0, fail=0.02)
 HEADROOM = Limit(warn=-0.15, fail=-NEVER)
 
