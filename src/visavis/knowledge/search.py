@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from visavis.core.errors import LanguageUnsupported
 from visavis.core.types import Floats, Language
 from visavis.knowledge.base import Base, Pair, find_languages
 from visavis.knowledge.lexical import LexicalIndex
-from visavis.knowledge.text import clean_question, strip_courtesies
+from visavis.knowledge.text import clean_question, reduce_question
 from visavis.knowledge.vectors import Encoder, encode_cached
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,6 @@ _SHRINKAGE = 1.0
 @dataclass(frozen=True, slots=True)
 class Fusion:
     """How much each similarity counts, and what a score means.
-
-    The defaults were fitted by `evaluate.calibrate` on the tuning half of the sample questions.
 
     Attributes:
         centroid: Weight of the cosine to the mean of a pair's wordings, in both languages.
@@ -46,15 +44,27 @@ class Fusion:
         hint: Confidence from which a match that is no answer is worth naming.
     """
 
-    centroid: float = 1.0
-    nearest: float = 0.5
-    answer: float = 0.2
-    lexical: float = 0.3
-    slope: float = 3.4
-    margin: float = 9.9
-    bias: float = -4.0
-    threshold: float = 0.6
+    centroid: float
+    nearest: float
+    answer: float
+    lexical: float
+    slope: float
+    margin: float
+    bias: float
+    threshold: float
     hint: float = 0.25
+
+    def judge(self, score: float, lead: float) -> float:
+        """Return the confidence of a match, given its lead over the best of the others."""
+        logit = self.slope * score + self.margin * lead + self.bias
+        return 1 / (1 + math.exp(-max(min(logit, 30.0), -30.0)))
+
+
+DEFAULT_FUSION: Mapping[Language, Fusion] = {
+    "zh": Fusion(1.0, 0.5, 0.5, 0.8, slope=3.322, margin=7.857, bias=-3.753, threshold=0.64),
+    "en": Fusion(1.0, 0.0, 0.0, 0.5, slope=6.268, margin=6.247, bias=-3.751, threshold=0.69),
+}
+"""Fitted by `evaluate.calibrate` to the tuning half of the sample questions, without the gaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,12 @@ class Similarities:
     answer: Floats
     lexical: Floats
 
+    def take(self, chosen: npt.NDArray[np.bool_]) -> Similarities:
+        """Keep the pairs of a mask (p,)."""
+        return Similarities(
+            self.centroid[chosen], self.nearest[chosen], self.answer[chosen], self.lexical[chosen]
+        )
+
     def fuse(self, fusion: Fusion) -> Floats:
         """Return the fused scores, float32 (p,)."""
         total: Floats = (
@@ -100,7 +116,7 @@ class KnowledgeIndex:
         bases: Sequence[Base],
         encoder: Encoder,
         *,
-        fusion: Fusion | None = None,
+        fusion: Mapping[Language, Fusion] | None = None,
         cache: Path | None = None,
     ) -> None:
         """Encode what is not in the cache yet.
@@ -108,17 +124,17 @@ class KnowledgeIndex:
         Args:
             bases: Pairs with the same id in several languages stand for the same question.
             encoder: Makes the vectors.
-            fusion: Weights and threshold.
+            fusion: Weights and thresholds, by language; the measured ones by default.
             cache: Folder of cached vectors; the user's own by default.
         """
-        self.fusion = fusion or Fusion()
+        self.fusion: Mapping[Language, Fusion] = {**DEFAULT_FUSION, **(fusion or {})}
         self.languages = find_languages(bases)
         self._encoder = encoder
         pairs = [pair for base in bases for pair in base.pairs]
         texts = [text for pair in pairs for text in pair.wordings]
         answers = [pair.answer or pair.question for pair in pairs]
         vectors = encode_cached(
-            encoder, [strip_courtesies(clean_question(t)) for t in texts] + answers, cache
+            encoder, [reduce_question(clean_question(t)) for t in texts] + answers, cache
         )
         wordings, answer_vectors = vectors[: len(texts)], vectors[len(texts) :]
 
@@ -157,8 +173,8 @@ class KnowledgeIndex:
             TextUnusable: The question has no words, or more than 2,000 characters.
             LanguageUnsupported: No base answers in that language.
         """
-        shelf = self._shelf(language)
-        scores = self.compare(question, language).fuse(self.fusion)
+        shelf, fusion = self._shelf(language), self.fusion[language]
+        scores = self.compare(question, language).fuse(fusion)
         order = np.argsort(-scores, kind="stable")
         best, second = order[0], order[1] if len(order) > 1 else None
         matches: list[Match] = []
@@ -171,7 +187,7 @@ class KnowledgeIndex:
             rival = second if number == best else best
             lead = float(scores[number] - scores[rival]) if rival is not None else 0.0
             score = float(scores[number])
-            matches.append(Match(pair, score, self._confidence(score, lead)))
+            matches.append(Match(pair, score, fusion.judge(score, lead)))
         return matches
 
     def compare(self, question: str, language: Language) -> Similarities:
@@ -182,7 +198,7 @@ class KnowledgeIndex:
             LanguageUnsupported: No base answers in that language.
         """
         shelf = self._shelf(language)
-        text = strip_courtesies(clean_question(question))
+        text = reduce_question(clean_question(question))
         vector = _unit(self._encoder.encode([text]) @ self._whitening)[0]
         return shelf.compare(text, vector)
 
@@ -197,11 +213,6 @@ class KnowledgeIndex:
                 f" {', '.join(self.languages)}"
             )
         return self._shelves[language]
-
-    def _confidence(self, score: float, lead: float) -> float:
-        fusion = self.fusion
-        logit = fusion.slope * score + fusion.margin * lead + fusion.bias
-        return 1 / (1 + math.exp(-max(min(logit, 30.0), -30.0)))
 
 
 class _Shelf:

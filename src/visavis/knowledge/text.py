@@ -15,7 +15,7 @@ MAX_QUESTION = 2_000
 _lock = threading.Lock()
 
 _OPENING_ZH = re.compile(
-    r"^(?:你好|您好|请问|劳驾|麻烦|打扰一下|问一下|请教一下|请教|咨询一下|那个|嗯+|呃+|额"
+    r"^(?:你好|您好|请问(?:一下|下)?|劳驾|麻烦(?:问|您|你)?(?:一下|下)?|打扰一下|问一下|请教(?:一下|下)?|咨询一下|那个|嗯+|呃+|额"
     r"|我?想(?:要)?(?:问|咨询|了解|知道)(?:一下|下)?)[,,。.!!~、:\s啊呀哦呢]*"
 )
 _CLOSING_ZH = re.compile(r"[,,。.!!\s]*(?:谢谢(?:你|您|啦|了)?|麻烦(?:你|您)了)[。.!!~\s]*$")
@@ -57,8 +57,20 @@ def clean_question(text: str) -> str:
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"}
 
 
-def strip_courtesies(question: str) -> str:
-    """Drop greetings, fillers and thanks around a question, unless nothing else is there."""
+def reduce_question(question: str) -> str:
+    """Keep what is compared: no greetings, fillers or thanks around it, and no shouting.
+
+    Capitals throughout become small letters, because the sentence encoder puts "LOST ID CARD" far from
+    "lost ID card"; single capitals stay, because it does worse with "i" for "I".
+    """
+    letters = [c for c in question if c.isalpha() and c.lower() != c.upper()]
+    if len(letters) > 6 and sum(c.isupper() for c in letters) > 0.6 * len(letters):
+        question = question.lower()
+    return _strip_courtesies(question)
+
+
+def _strip_courtesies(question: str) -> str:
+    """Drop greetings, fillers and thanks, unless nothing else is there."""
     kept = question
     while True:
         shorter = kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 import tempfile
@@ -72,7 +73,8 @@ def encode_cached(encoder: Encoder, texts: Sequence[str], folder: Path | None = 
 
 def _read(path: Path, count: int) -> Floats | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # From memory: numpy leaves the file open where the archive is broken.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             vectors: Floats = archive["vectors"]
     except FileNotFoundError:
         return None

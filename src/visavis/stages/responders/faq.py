@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -88,7 +88,7 @@ class FaqResponder:
         bases: Sequence[Path] | None = None,
         *,
         encoder: Encoder | None = None,
-        fusion: Fusion | None = None,
+        fusion: Mapping[Language, Fusion] | None = None,
         cache: Path | None = None,
     ) -> None:
         """Read the bases; vectors are made with the first question, or with ``prepare``.
@@ -96,7 +96,7 @@ class FaqResponder:
         Args:
             bases: JSON Lines files; the shipped samples by default.
             encoder: Makes sentence vectors; the Universal Sentence Encoder by default.
-            fusion: Weights and thresholds; the measured ones by default.
+            fusion: Weights and thresholds, by language; the measured ones by default.
             cache: Folder of cached vectors; the user's own by default.
 
         Raises:
@@ -175,7 +175,7 @@ class FaqResponder:
             return self._refuse((), language)
         matches = self._find(index, question, language)
         best = matches[0] if matches else None
-        fusion = index.fusion
+        fusion = index.fusion[language]
         if best is not None and best.confidence >= fusion.threshold:
             return _answered(best, matches, language)
         return self._refuse(tuple(matches), language, fusion.hint)
@@ -183,7 +183,7 @@ class FaqResponder:
     def _find(self, index: KnowledgeIndex, question: str, language: Language) -> list[Match]:
         """Search for the whole question; where that is too weak, for each of its sentences."""
         matches = index.search(question, language, _CANDIDATES)
-        if matches and matches[0].confidence >= index.fusion.threshold:
+        if matches and matches[0].confidence >= index.fusion[language].threshold:
             return matches
         sentences = [s for s in split_sentences(question) if sum(c.isalnum() for c in s) > 1]
         if len(sentences) < 2:
