@@ -26,6 +26,7 @@ def avatar() -> Avatar:
 
 class TestAnimators(AnimatorSuite):
     tolerance = 0.5
+    seconds = 0.84
 
     @pytest.fixture
     def twin(self, request: pytest.FixtureRequest, animator: Animator) -> Animator:
