@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -70,16 +71,19 @@ def export(checkpoint: Path, target: Path) -> float:
     rows = ROWS_PER_FRAME * (config.left + config.right + 7)
     example = torch.randn(1, rows, BANDS)
     part = target.with_suffix(".part.onnx")
-    torch.onnx.export(
-        model,
-        (example,),
-        str(part),
-        input_names=["features"],
-        output_names=["mouth"],
-        dynamic_axes={"features": {1: "rows"}, "mouth": {1: "frames"}},
-        opset_version=17,
-        dynamo=False,  # the small graph needs nothing of the newer exporter's dependencies
-    )
+    with warnings.catch_warnings():
+        # The newer exporter needs onnxscript, which this small graph has no use for.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            model,
+            (example,),
+            str(part),
+            input_names=["features"],
+            output_names=["mouth"],
+            dynamic_axes={"features": {1: "rows"}, "mouth": {1: "frames"}},
+            opset_version=17,
+            dynamo=False,
+        )
     session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
     worst = 0.0
     for frames in (1, 7, 50):

@@ -73,7 +73,7 @@ def smoke() -> TrainConfig:
     """A few steps of a tiny network, for tests."""
     return TrainConfig(
         network=Config(width=16, dilations=(2,)),
-        loop=LoopConfig(steps=12, learning_rate=5e-3, warmup=2, log_every=3, mean_decay=0.5),
+        loop=LoopConfig(steps=12, learning_rate=2e-2, warmup=2, log_every=3, mean_decay=0.5),
         batch=2,
         clip_frames=25,
     )
