@@ -15,11 +15,12 @@ INTEROCULAR_MM = 63.0
 
 _UPPER = np.array(mesh.LIPS_INNER_UPPER)
 _LOWER = np.array(mesh.LIPS_INNER_LOWER)
-_ROWS = (
-    # Rows of the lips next to the seam and how far they follow it when it is moved.
+LIP_ROWS = (
+    (mesh.LIPS_INNER_UPPER, mesh.LIPS_INNER_LOWER, 1.0),
     (mesh.LIPS_UPPER_INSIDE, mesh.LIPS_LOWER_INSIDE, 0.7),
     (mesh.LIPS_UPPER_MIDDLE, mesh.LIPS_LOWER_MIDDLE, 0.35),
 )
+"""Rows of the upper and lower lip and how far each follows the seam when that is moved."""
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> npt.NDArray[np.float64]:
@@ -116,7 +117,7 @@ class Anatomy:
             middle = (self.landmarks[upper, :2] + self.landmarks[lower, :2]) / 2 + offset * down
             self.landmarks[upper, :2] = middle
             self.landmarks[lower, :2] = middle
-        for above, below, share in _ROWS:
+        for above, below, share in LIP_ROWS[1:]:
             shift = share * smooth[:, None] * down
             self.landmarks[above[1:-1], :2] += shift
             self.landmarks[below[1:-1], :2] += shift

@@ -22,32 +22,32 @@ _BOTH = {
 PRESETS: Mapping[Emotion, Mapping[str, float]] = {
     "neutral": {},
     "happy": {
-        "mouthSmile": 0.62, "cheekSquint": 0.55, "eyeSquint": 0.28, "mouthDimple": 0.15,
-        "browInnerUp": 0.10, "browOuterUp": 0.12,
+        "mouthSmile": 0.74, "cheekSquint": 0.65, "eyeSquint": 0.30, "mouthDimple": 0.20,
+        "browInnerUp": 0.10, "browOuterUp": 0.15,
     },
     "sad": {
-        "browInnerUp": 0.80, "browDown": 0.12, "mouthFrown": 0.60, "mouthShrugLower": 0.28,
-        "eyeBlink": 0.14, "eyeLookDown": 0.16,
+        "browInnerUp": 1.00, "browDown": 0.15, "mouthFrown": 0.80, "mouthShrugLower": 0.35,
+        "eyeBlink": 0.18, "eyeLookDown": 0.18,
     },
     "angry": {
-        "browDown": 0.95, "noseSneer": 0.30, "eyeSquint": 0.40, "mouthPress": 0.30,
-        "mouthFrown": 0.32, "jawForward": 0.25,
+        "browDown": 1.00, "noseSneer": 0.45, "eyeSquint": 0.48, "mouthPress": 0.40,
+        "mouthFrown": 0.42, "jawForward": 0.25,
     },
     "surprised": {
-        "browInnerUp": 0.75, "browOuterUp": 0.85, "eyeWide": 0.75,
+        "browInnerUp": 1.00, "browOuterUp": 1.00, "eyeWide": 0.90,
     },
     "fear": {
-        "browInnerUp": 0.85, "browOuterUp": 0.35, "browDown": 0.20, "eyeWide": 0.70,
-        "mouthStretch": 0.45, "mouthFrown": 0.15,
+        "browInnerUp": 1.00, "browOuterUp": 0.45, "browDown": 0.20, "eyeWide": 0.85,
+        "mouthStretch": 0.60, "mouthFrown": 0.25,
     },
     "disgusted": {
-        "noseSneer": 0.85, "browDown": 0.50, "mouthUpperUp": 0.22, "cheekSquint": 0.40,
-        "eyeSquint": 0.35, "mouthFrown": 0.38, "mouthShrugUpper": 0.15,
+        "noseSneer": 1.00, "browDown": 0.62, "cheekSquint": 0.50,
+        "eyeSquint": 0.42, "mouthFrown": 0.50, "mouthShrugUpper": 0.20,
     },
     "contempt": {
-        "mouthSmileLeft": 0.45, "mouthDimpleLeft": 0.55, "mouthPressLeft": 0.20,
-        "cheekSquintLeft": 0.25, "browOuterUpRight": 0.35, "browDownLeft": 0.25,
-        "eyeBlink": 0.10, "mouthLeft": 0.12,
+        "mouthSmileLeft": 0.55, "mouthDimpleLeft": 0.65, "mouthPressLeft": 0.25,
+        "cheekSquintLeft": 0.35, "browOuterUpRight": 0.50, "browDownLeft": 0.35,
+        "eyeBlink": 0.12, "mouthLeft": 0.15,
     },
 }  # fmt: skip
 """Unit weights at intensity 1; a name without a side stands for both."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from visavis.core.types import Floats, Picture
 from visavis.models.common import mesh
 from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
-from visavis.models.puppet.anatomy import Anatomy, close_lips, rotation
+from visavis.models.puppet.anatomy import LIP_ROWS, Anatomy, close_lips, rotation
 from visavis.models.puppet.face_units import FaceUnits
 from visavis.models.puppet.light import EYES, fill_background, find_white
 from visavis.models.puppet.mouth import MouthInterior, MouthShape
@@ -68,6 +68,7 @@ class Pose:
         shift: (x, y) of the head in face widths.
         breath: -1..1.
         gaze: (x, y) -1..1, positive right and down in the picture, besides the eyeLook units.
+        lips: 0..1, how far the lips are held together whatever the units do.
     """
 
     units: Floats = field(default_factory=lambda: np.zeros(len(ARKIT_UNITS), np.float32))
@@ -78,6 +79,7 @@ class Pose:
     shift: tuple[float, float] = (0.0, 0.0)
     breath: float = 0.0
     gaze: tuple[float, float] = (0.0, 0.0)
+    lips: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -313,6 +315,12 @@ class Puppet:
             eyeballs[iris, 1] = 0.10 * wide * float(np.clip(gy, -1, 1))
             self._keep_apart(moved, upper[1:-1], lower[1:-1], 0.85)
         self._keep_apart(moved, _UPPER[1:-1], _LOWER[1:-1], 0.5)
+        if pose.lips > 0:
+            now = self.landmarks + moved
+            half = (now[_LOWER[1:-1], :2] - now[_UPPER[1:-1], :2]) * (0.5 * pose.lips)
+            for above, below, share in LIP_ROWS:
+                moved[above[1:-1], :2] += share * half
+                moved[below[1:-1], :2] -= share * half
         return moved, eyeballs.astype(np.float32)
 
     def _keep_apart(

@@ -19,6 +19,9 @@ _RELEASE = 0.55
 _REST = 0.55
 """How much of an emotion stays on the face between sentences."""
 
+_SPOKEN = 0.12
+"""A mouth channel from which on the lips are free to part."""
+
 _MOUTH = np.array([n.startswith(("mouth", "jaw", "tongue")) for n in ARKIT_UNITS])
 _SMILES = [
     UNIT_INDEX[n + s]
@@ -95,6 +98,8 @@ class Expression:
             shift=head.shift,
             breath=head.breath,
             gaze=head.gaze,
+            # In silence lips are together whatever is felt.
+            lips=float(np.clip(1 - self._mouth.max() / _SPOKEN, 0, 1)),
         )
 
     @staticmethod
@@ -112,8 +117,5 @@ class Expression:
             max(mouth[MOUTH_UNITS.index("mouthPress")], mouth[MOUTH_UNITS.index("mouthClose")])
         )
         felt[_PULLS] *= 1 - min(1.0, 1.6 * shut)
-        if talk < 0.05:
-            # In silence lips are together whatever is felt.
-            felt[_PULLS] *= 0.35
         mixed: Floats = (felt + spoken).astype(np.float32)
         return mixed

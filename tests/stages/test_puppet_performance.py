@@ -1,0 +1,172 @@
+"""The puppet's performance beyond what every animator must do."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from visavis.core.errors import FaceUnusable, NoFaceFound, StageError
+from visavis.core.types import (
+    Avatar,
+    FaceTrack,
+    Mark,
+    Sentence,
+    Speech,
+    Waveform,
+    replace,
+)
+from visavis.models.common.units import ARKIT_UNITS, MOUTH_UNITS, UNIT_INDEX
+from visavis.models.puppet.motion import Motion
+from visavis.stages.animators.expression import Expression
+from visavis.stages.animators.puppet import PuppetAnimator
+from visavis.stages.avatars import store
+
+RATE = 24_000
+JAW = UNIT_INDEX["jawOpen"]
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return store.load(store.DEFAULT)
+
+
+def mouth(**channels: float) -> np.ndarray:
+    return np.array([channels.get(name, 0.0) for name in MOUTH_UNITS], np.float32)
+
+
+def speech(text: str, seconds: float, index: int = 0, *, marks: bool = True) -> Speech:
+    count = round(seconds * RATE)
+    rng = np.random.default_rng(index)
+    samples = (0.2 * rng.standard_normal(count)).astype(np.float32)
+    each = count // len(text)
+    spelled = tuple(Mark("phoneme", c, i * each, (i + 1) * each) for i, c in enumerate(text))
+    sentence = Sentence(1, index, text, "en")
+    return Speech(1, sentence, Waveform(samples, RATE), spelled if marks else ())
+
+
+class TestExpression:
+    def expression(self) -> Expression:
+        return Expression(Motion(1, "still"))
+
+    def test_a_mouth_cut_off_in_the_middle_closes_without_a_jump(self) -> None:
+        expression = self.expression()
+        expression.speak(0, mouth(jawOpen=0.6), 1.0, "neutral", 0.5)
+        jaws = [expression.idle(i).units[JAW] for i in range(1, 12)]
+        assert 0.2 < jaws[0] < 0.45
+        assert all(b <= a for a, b in itertools.pairwise(jaws))
+        assert jaws[-1] == 0
+
+    def test_an_emotion_comes_on_over_half_a_second(self) -> None:
+        expression = self.expression()
+        smile = UNIT_INDEX["mouthSmileLeft"]
+        smiles = [expression.speak(i, mouth(), 0.0, "happy", 1.0).units[smile] for i in range(25)]
+        assert smiles[0] < 0.2 < 0.5 < smiles[-1]
+        assert max(np.diff(smiles)) < 0.15
+
+    @pytest.mark.parametrize("emotion", ["happy", "fear", "disgusted", "surprised"])
+    def test_lips_that_must_meet_do_so_whatever_is_felt(self, emotion: str) -> None:
+        expression = self.expression()
+        closed = mouth(jawOpen=0.1, mouthClose=0.1, mouthPress=0.6)
+        for i in range(30):
+            pose = expression.speak(i, closed, 0.5, emotion, 1.0)  # type: ignore[arg-type]
+        for name in ("mouthUpperUpLeft", "mouthLowerDownRight", "mouthStretchLeft"):
+            assert pose.units[UNIT_INDEX[name]] < 0.05
+
+    def test_units_stay_within_their_range(self) -> None:
+        expression = Expression(Motion(2, "lively"), "surprised", 1.0)
+        for i in range(200):
+            pose = expression.speak(i, mouth(jawOpen=1.0, mouthSmile=1.0), 1.0, "happy", 1.0)
+            assert pose.units.shape == (len(ARKIT_UNITS),)
+            assert pose.units.min() >= 0
+            assert pose.units.max() <= 1
+
+
+class TestPerformance:
+    def animator(self) -> PuppetAnimator:
+        return PuppetAnimator(size=160, liveliness="still")
+
+    def test_the_mouth_moves_in_speech_and_is_shut_in_silence(self, avatar: Avatar) -> None:
+        performance = self.animator().open(avatar)
+        # The lower third of the picture changes with the jaw and with nothing else: "still".
+        rest = performance.still()[100:].astype(int)
+        said = speech("mɑmɑmɑ", 1.2)
+        quiet = Speech(
+            1, replace(said.sentence, index=1), Waveform(np.zeros(RATE, np.float32), RATE)
+        )
+        frames = [
+            f.image[100:].astype(int)
+            for s in [*performance.feed(said), *performance.flush()]
+            for f in s.frames
+        ]
+        moved = [np.abs(f - rest).mean() for f in frames]
+        assert max(moved) > 2.0
+        silent = [
+            np.abs(f.image[100:].astype(int) - rest).mean()
+            for s in [*performance.feed(quiet), *performance.flush()]
+            for f in s.frames
+        ]
+        assert max(silent[8:]) < 0.3
+
+    def test_sentences_of_two_rates_follow_each_other(self, avatar: Avatar) -> None:
+        performance = self.animator().open(avatar)
+        first = speech("ɑ", 0.5)
+        sound = Waveform(np.zeros(22_050 // 2, np.float32), 22_050)
+        second = Speech(
+            1, replace(first.sentence, index=1), sound, (Mark("phoneme", "i", 0, 9000),)
+        )
+        segments = [*performance.feed(first), *performance.feed(second), *performance.flush()]
+        numbers = [f.index for s in segments for f in s.frames]
+        assert numbers == list(range(len(numbers)))
+        assert {s.audio.sample_rate for s in segments} == {RATE, 22_050}
+
+    @pytest.mark.assets
+    def test_marks_then_sound_alone_in_one_stream(self, avatar: Avatar) -> None:
+        performance = self.animator().open(avatar)
+        with_marks, without = speech("ɑ", 0.5), speech("ɑ", 0.5, 1, marks=False)
+        segments = [*performance.feed(with_marks), *performance.feed(without), *performance.flush()]
+        assert sum(len(s.frames) for s in segments) == 26  # 12.5 frames each, rounded up
+        assert [s.sentence.index for s in segments if s.sentence] == sorted(
+            s.sentence.index for s in segments if s.sentence
+        )
+
+    def test_memory_of_a_long_stream_is_bounded(self, avatar: Avatar) -> None:
+        performance = self.animator().open(avatar)
+        sentence = Sentence(1, 0, "x", "en")
+        chunk = np.zeros(RATE // 5, np.float32)
+        for i in range(60):
+            marks = (Mark("phoneme", "ɑ", i * RATE // 5, i * RATE // 5 + 2000),)
+            said = Speech(1, sentence, Waveform(chunk, RATE, i * RATE // 5), marks)
+            list(performance.feed(said))
+        assert len(performance._sound) < 5 * RATE
+        assert len(performance._marks) < 40
+
+    def test_a_rate_without_whole_frames_is_refused(self, avatar: Avatar) -> None:
+        performance = self.animator().open(avatar)
+        odd = Waveform(np.zeros(100, np.float32), 11_111)
+        with pytest.raises(StageError, match="11111 Hz"):
+            list(performance.feed(Speech(1, Sentence(1, 0, "x", "en"), odd)))
+
+    def test_an_avatar_without_a_face_is_refused(self, avatar: Avatar) -> None:
+        track = avatar.track
+        none = FaceTrack(track.boxes[:0], track.landmarks[:0], track.scores[:0], track.to_crop[:0])
+        with pytest.raises(NoFaceFound):
+            self.animator().open(replace(avatar, track=none))
+        few = replace(track, landmarks=track.landmarks[:, :68])
+        with pytest.raises(FaceUnusable, match="68"):
+            self.animator().open(replace(avatar, track=few))
+
+    def test_driven_by_a_track_it_does_the_same(self, avatar: Avatar) -> None:
+        shapes = np.zeros((30, 52), np.float32)
+        shapes[15:20, JAW] = 0.8
+        base = avatar.track
+        track = replace(
+            base, blendshapes=shapes, pose=np.zeros((30, 3), np.float32),
+        )  # fmt: skip
+        performance = self.animator().open(avatar)
+        rest = performance.still()[100:].astype(int)
+        moved = [np.abs(f.image[100:].astype(int) - rest).mean() for f in performance.drive(track)]
+        assert len(moved) == 30
+        assert min(moved[16:19]) > 2.0
+        assert max(moved[:12]) < 0.3
