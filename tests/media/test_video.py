@@ -1,4 +1,3 @@
-import errno
 import json
 import os
 import resource
@@ -492,11 +491,3 @@ def test_encoding_is_far_faster_than_real_time(tmp_path):
             audio = Waveform(np.zeros(960, np.float32), 24000, i * 960)
             writer.write(Segment(0, audio, (VideoFrame(image, i),)))
     assert time.process_time() - began < 1.5  # two seconds of hard video
-
-
-def test_full_disk_is_told_from_other_trouble():
-    from visavis.media.files import unwritable
-
-    assert "disk is full" in str(unwritable("/x/a.mp4", OSError(errno.ENOSPC, "")))
-    assert "read-only" in str(unwritable("/x/a.mp4", OSError(errno.EROFS, "")))
-    assert "Input/output" in str(unwritable("/x/a", OSError(errno.EIO, os.strerror(errno.EIO))))

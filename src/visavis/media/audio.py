@@ -206,13 +206,23 @@ def _resampled(path: str | Path, sample_rate: int) -> Iterator[Floats]:
     with open_input(path) as container:
         stream = _audio_stream(path, container)
         resampler: Resampler | None = None
+        waiting: list[Floats] = []  # packets may be 10 ms; converting half a second costs no more
+        have = 0
         for samples, rate in _placed(path, container, stream):
             if resampler is None or resampler.from_rate != rate:
                 if resampler is not None:  # the rate changes in the middle of some broadcasts
+                    if waiting:
+                        yield resampler.feed(np.concatenate(waiting))
                     yield resampler.flush()
-                resampler = Resampler(rate, sample_rate)
-            yield resampler.feed(samples)
+                resampler, waiting, have = Resampler(rate, sample_rate), [], 0
+            waiting.append(samples)
+            have += len(samples)
+            if have * 2 >= rate:
+                yield resampler.feed(np.concatenate(waiting))
+                waiting, have = [], 0
         if resampler is not None:
+            if waiting:
+                yield resampler.feed(np.concatenate(waiting))
             yield resampler.flush()
 
 

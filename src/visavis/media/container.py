@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visavis.core.errors import FileUnreadable
-from visavis.media.files import unreadable
+from visavis.media.files import check_input, unreadable
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -37,14 +37,11 @@ def open_input(path: str | Path) -> Iterator[InputContainer]:
     import av
 
     with contextlib.ExitStack() as stack:
+        check_input(path)
         try:
             file = stack.enter_context(Path(path).open("rb"))
-            empty = not file.read(1)
-            file.seek(0)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise unreadable(path, error) from error
-        if empty:
-            raise FileUnreadable(f"{path} is empty (0 bytes); give a complete file")
         try:
             container = stack.enter_context(
                 av.open(

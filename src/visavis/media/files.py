@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,13 +24,32 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         FileUnreadable: It is missing, a folder, empty or not allowed.
     """
+    check_input(path)
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def check_input(path: str | Path) -> int:
+    """Return a file's size, after making sure that it is one.
+
+    Raises:
+        FileUnreadable: It is missing, a folder, a device or pipe, empty, or not allowed.
+    """
+    try:
+        found = Path(path).stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, "may not be read")
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
-    if not data:
+    if not stat.S_ISREG(found.st_mode):
+        raise FileUnreadable(f"{path} is a device or a pipe; save its content as a file first")
+    if not found.st_size:
         raise FileUnreadable(f"{path} is empty (0 bytes); give a complete file")
-    return data
+    return found.st_size
 
 
 def unreadable(path: str | Path, error: Exception) -> FileUnreadable:
@@ -79,15 +99,18 @@ def create_part(path: str | Path) -> Path:
     Raises:
         OutputUnwritable: The folder is missing or read-only, or ``path`` is a folder.
     """
-    path = Path(path)
     token = secrets.token_hex(4)
-    name = f"{path.name}.{token}.part"
     try:
+        target = _follow(path)
+        name = f"{target.name}.{token}.part"
         if len(os.fsencode(name)) > _LONGEST_NAME:
             name = f"{token}.part"
-        if path.is_dir():
+        if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder")
-        part = path.with_name(name)
+        if target.exists() and not target.is_file():
+            # Renaming over /dev/null would take it away from the whole machine.
+            raise OutputUnwritable(f"{path} is a device or a pipe; name a file")
+        part = target.with_name(name)
         # Like any new file it obeys the umask, which tempfile.mkstemp would not.
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except (OSError, ValueError) as error:
@@ -107,7 +130,7 @@ def commit_part(part: Path, path: str | Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-        os.replace(part, path)
+        os.replace(part, _follow(path))
     except OSError as error:
         discard_part(part)
         raise unwritable(path, error) from error
@@ -138,6 +161,12 @@ def finish_or_discard(path: str | Path) -> Iterator[Path]:
         discard_part(part)
         raise
     commit_part(part, path)
+
+
+def _follow(path: str | Path) -> Path:
+    """Where a link leads, so that the file is replaced and not the link."""
+    path = Path(path)
+    return path.resolve() if path.is_symlink() else path
 
 
 def _reason(error: Exception) -> str:

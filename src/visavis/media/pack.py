@@ -43,7 +43,8 @@ MOST_BYTES = 4 << 30
 
 _JSON_BYTES = 1 << 20
 _CRF = "10"
-_MATRIX = "ITU709"
+_MATRIX = 1
+"""BT.709, as ``av.video.reformatter.Colorspace`` numbers it."""
 _REQUIRED = ("boxes", "landmarks", "scores", "to_crop")
 _OPTIONAL = ("blendshapes", "pose")
 
@@ -264,7 +265,9 @@ def _encode(
 ) -> bytes:
     """H.264 in an MP4 in memory."""
     import av
+    from av.video.reformatter import VideoReformatter
 
+    swscale = VideoReformatter()
     stream = io.BytesIO()
     with av.open(stream, "w", format="mp4", container_options={"fflags": "+bitexact"}) as out:
         settings = {"preset": "veryfast", "bf": "0", "threads": "2", **options}
@@ -281,8 +284,8 @@ def _encode(
                     context.color_range = context.colorspace = 1  # limited, BT.709
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), source)
             if stored != source:
-                frame = frame.reformat(
-                    format=stored, dst_colorspace=_MATRIX, dst_color_range="MPEG"
+                frame = swscale.reformat(
+                    frame, format=stored, dst_colorspace=_MATRIX, dst_color_range="MPEG"
                 )
             frame.pts, frame.time_base = i, Fraction(1, FPS)
             out.mux(video.encode(frame))
@@ -293,7 +296,9 @@ def _encode(
 def _decode(data: bytes, *, grey: bool) -> Iterator[npt.NDArray[np.uint8]]:
     """Frames of an MP4 in memory; ends early where it is damaged."""
     import av
+    from av.video.reformatter import VideoReformatter
 
+    swscale = VideoReformatter()
     try:
         with av.open(
             io.BytesIO(data), "r", format="mp4", container_options={"protocol_whitelist": "none"}
@@ -308,7 +313,7 @@ def _decode(data: bytes, *, grey: bool) -> Iterator[npt.NDArray[np.uint8]]:
                     rows = np.frombuffer(bytes(luma), np.uint8).reshape(-1, luma.line_size)
                     yield rows[: frame.height, : frame.width]
                 else:
-                    rgb = frame.reformat(format="rgb24", src_colorspace=_MATRIX)
+                    rgb = swscale.reformat(frame, format="rgb24", src_colorspace=_MATRIX)
                     yield np.asarray(rgb.to_ndarray(), np.uint8)
     except (av.error.FFmpegError, IndexError, ValueError) as error:
         _LOG.debug("a video in a pack: %s", error)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from visavis.core.errors import FileUnreadable, PictureUnusable
 from visavis.core.types import Picture
-from visavis.media.files import finish_or_discard, read_bytes
+from visavis.media.files import check_input, finish_or_discard, read_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,6 +30,7 @@ LARGEST_SIDE = 4096
 """Pixels to which larger pictures are shrunk while they are read."""
 MOST_PIXELS = 200_000_000
 """Refused above this, before anything is decoded."""
+MOST_FILE_BYTES = 1 << 30
 BACKGROUND = (255, 255, 255)
 """What shows through transparent pixels."""
 
@@ -86,6 +87,8 @@ def read_picture_alpha(
         FileUnreadable: Missing, broken, cut off, or not a picture.
         PictureUnusable: A side is shorter than ``smallest_side``, or over 200 megapixels.
     """
+    if check_input(path) > MOST_FILE_BYTES:
+        raise FileUnreadable(f"{path} is over a gigabyte, so no picture; give a JPEG or PNG")
     data = read_bytes(path)
     with warnings.catch_warnings():  # Pillow warns of odd EXIF blocks and the like
         warnings.simplefilter("ignore")

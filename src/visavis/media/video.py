@@ -20,12 +20,14 @@ from visavis.media.video_writer import GENERATED_KEY, VideoWriter
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 __all__ = ["MediaInfo", "VideoWriter", "probe", "read_video"]
 
 _LONGEST_HOLD = 60
 """Seconds that one picture may stand; a longer jump of the timestamps is damage."""
+_BT709 = 1
 _HD_LINES = 720
 """From this height on, video that does not say its colour matrix is BT.709, below BT.601."""
 
@@ -135,6 +137,9 @@ def read_video(
         FileUnreadable: Missing, broken or no media.
         NoVideoStream: Sound only.
     """
+    from av.video.reformatter import VideoReformatter
+
+    swscale = VideoReformatter()
     with open_input(path) as container:
         stream = find_video(container)
         if stream is None or stream.codec_context is None:
@@ -149,14 +154,14 @@ def read_video(
         for frame, start, end in _timed(path, container, stream):
             slot = math.floor(start * fps + Fraction(1, 2))
             if pending is not None and slot > made:
-                image = _to_rgb(pending[0], stream, max_side)
+                image = _to_rgb(pending[0], stream, max_side, swscale)
                 while made < slot:
                     yield VideoFrame(image, made, fps)
                     made += 1
             pending, last_end = (frame, slot), end
         if pending is None:
             raise FileUnreadable(f"no picture of {path} can be decoded; give another file")
-        image = _to_rgb(pending[0], stream, max_side)
+        image = _to_rgb(pending[0], stream, max_side, swscale)
         until = max(1, math.floor(last_end * fps + Fraction(1, 2)))
         if pending[1] < last_end * fps:
             until = max(until, pending[1] + 1)
@@ -198,7 +203,9 @@ def _shown_size(frame: av.VideoFrame, stream: VideoStream) -> tuple[int, int]:
     return (height, width) if frame.rotation % 180 else (width, height)
 
 
-def _to_rgb(frame: av.VideoFrame, stream: VideoStream, max_side: int | None) -> Picture:
+def _to_rgb(
+    frame: av.VideoFrame, stream: VideoStream, max_side: int | None, swscale: VideoReformatter
+) -> Picture:
     """Colours, size and pixel aspect in one pass of swscale, then the rotation."""
     width, height = _shown_size(frame, stream)
     longest = max(width, height)
@@ -208,15 +215,17 @@ def _to_rgb(frame: av.VideoFrame, stream: VideoStream, max_side: int | None) -> 
     if frame.rotation % 180:
         width, height = height, width
     unspecified = int(frame.colorspace) == 2
-    matrix = "ITU709" if unspecified and frame.height >= _HD_LINES else None
+    matrix = _BT709 if unspecified and frame.height >= _HD_LINES else None
     full = int(frame.color_range) == 2 or "yuvj" in frame.format.name
-    converted = frame.reformat(
+    converted = swscale.reformat(
+        frame,
         width=width,
         height=height,
         format="rgb24",
         src_colorspace=matrix if frame.format.name.startswith(("yuv", "nv")) else None,
         src_color_range="JPEG" if full else None,
         interpolation="AREA" if width < frame.width or height < frame.height else "BICUBIC",
+        threads=2,
     )
     image = np.asarray(converted.to_ndarray(), np.uint8)
     turns = round(frame.rotation / 90) % 4

@@ -89,6 +89,7 @@ class VideoWriter:
         self._container: Any = None
         self._video: Any = None
         self._audio: Any = None
+        self._reformatter: Any = None
         self._part: Path | None = create_part(self.path)
 
     @property
@@ -187,6 +188,7 @@ class VideoWriter:
 
     def _open(self, image: Picture) -> None:
         import av
+        from av.video.reformatter import VideoReformatter
 
         assert self._part is not None
         height, width = image.shape[:2]
@@ -210,6 +212,8 @@ class VideoWriter:
         audio.bit_rate = self._bit_rate
         audio.codec_context.time_base = Fraction(1, self.sample_rate)
         self._video, self._audio = video, audio
+        # Kept, because a frame's own would be set up anew for each.
+        self._reformatter = VideoReformatter()
 
     def _encode_frame(self, image: Picture) -> None:
         import av
@@ -222,7 +226,9 @@ class VideoWriter:
         if height % 2 or width % 2:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
         rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
-        frame = rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame = self._reformatter.reformat(
+            rgb, format="yuv420p", dst_colorspace=_BT709, dst_color_range="MPEG", threads=1
+        )
         frame.pts = self.frames_written
         frame.time_base = Fraction(1, self.fps)
         self._container.mux(self._video.encode(frame))
