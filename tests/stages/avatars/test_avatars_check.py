@@ -67,6 +67,36 @@ def test_beards_glasses_hats_and_veils_cover_nothing(name: str) -> None:
     assert report.verdict != "fail"
 
 
+@pytest.mark.parametrize("name", ["mei", "adam", "ruth"])
+@pytest.mark.parametrize("colour", [(150, 190, 215), (235, 235, 238), (30, 30, 32)])
+def test_pleated_masks(name: str, colour: tuple[int, int, int], readers: Readers) -> None:
+    image = face_of(name)
+    face = readers.landmarker.detect(image)
+    assert face is not None
+    mask = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(lower_face(face).astype(np.int32)), 1)
+    rows = np.arange(image.shape[0])[:, None, None]
+    pleats = (1 + 0.1 * np.sin(rows / 7)) * (1 - 0.35 * (np.abs(rows % 35 - 17) < 2))
+    noise = np.random.default_rng(0).normal(0, 4, image.shape)
+    cloth = np.asarray(cv2.GaussianBlur(colour * pleats + noise, (0, 0), 1))
+    image[mask > 0] = np.clip(cloth, 0, 255)[mask > 0]
+    assert item(check_picture(image), "mouth seen").verdict == "fail"
+
+
+@pytest.mark.parametrize("name", ["mei", "adam", "ruth"])
+def test_fingers_over_the_mouth(name: str, readers: Readers) -> None:
+    image = face_of(name)
+    face = readers.landmarker.detect(image)
+    assert face is not None
+    x, y = (int(v) for v in face.landmarks[151, :2])
+    palm = cv2.resize(image[y - 20 : y + 20, x - 55 : x + 55], (150, 110))
+    for k in (1, 2, 3):
+        palm[:, k * 37 - 1 : k * 37 + 1] = palm[:, k * 37 - 1 : k * 37 + 1] * 0.6
+    x, y = (int(v) for v in face.landmarks[13, :2])
+    image[y - 55 : y + 55, x - 75 : x + 75] = palm
+    assert item(check_picture(image), "mouth seen").verdict == "fail"
+
+
 @pytest.mark.parametrize("kind", ["noise", "flat", "stripes"])
 def test_no_face(kind: str) -> None:
     rng = np.random.default_rng(3)

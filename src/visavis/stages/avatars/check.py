@@ -43,6 +43,9 @@ MOUTH_GAP = Limit(warn=0.02, fail=0.1)
 EYES_SHUT = Limit(warn=0.4, fail=0.6)
 MOUTH_COVER = Limit(warn=0.2, fail=0.3)
 LIP_LINE = Limit(warn=0.045, fail=0.02)
+LIP_TINT = Limit(warn=3.0, fail=-NEVER)
+NO_TINT, FAINT_LINE, ODD_COLOUR = 2.0, 0.06, 0.12
+"""Lips no redder than the skin may be a drawing's; with one more oddity they are covered."""
 EYE_CONTRAST = Limit(warn=0.25, fail=0.18)
 BRIGHTNESS = Limit(warn=60, fail=25)
 OVEREXPOSED = Limit(warn=0.03, fail=0.3)
@@ -198,10 +201,12 @@ def _judge_sharpness(q: Quality) -> CheckItem:
 
 
 def _judge_mouth_cover(q: Quality) -> CheckItem:
-    verdict = worst(LIP_LINE.judge(q.lip_line), MOUTH_COVER.judge(q.mouth_cover))
-    if q.mouth_gap > MOUTH_GAP.warn:
+    verdict = worst(LIP_TINT.judge(q.lip_tint), MOUTH_COVER.judge(q.mouth_cover))
+    if q.mouth_gap <= MOUTH_GAP.warn:
         # Between open lips lie teeth or the dark of the mouth: a line there proves nothing.
-        verdict = MOUTH_COVER.judge(q.mouth_cover)
+        verdict = worst(verdict, LIP_LINE.judge(q.lip_line))
+    if q.lip_tint < NO_TINT and (q.lip_line < FAINT_LINE or q.mouth_cover > ODD_COLOUR):
+        verdict = "fail"
     found = {
         "ok": "the mouth is in full view",
         "warn": "something may lie over the mouth",

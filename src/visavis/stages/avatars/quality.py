@@ -31,6 +31,8 @@ _EYES = (
     (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
 )
 _CHIN_TIP, _FOREHEAD_TOP = 152, 10
+_LEAST_CHROMA = 4
+"""Levels of a* and b* off grey that the skin of a colour picture has at least."""
 _SHARPNESS_WIDTH = 192
 """Pixels of face width at which sharpness is measured; smaller faces are not enlarged."""
 
@@ -51,6 +53,8 @@ class Quality:
             in units of CIELAB over the brightness of the skin.
         lip_line: How much darker the line between the lips is than the lips, over the skin's
             brightness; below 0.02 there is no mouth to be seen.
+        lip_tint: How much redder the lips are than the skin around them, in CIELAB a*; infinite in
+            a grey picture, which cannot tell.
         eye_light: Brightness of the whites of the eyes over that of the skin.
         eye_contrast: Spread of brightness in the eyes over the skin's brightness.
         brightness: Median of the skin, 0..255.
@@ -69,6 +73,7 @@ class Quality:
     eyes_shut: float
     mouth_cover: float
     lip_line: float
+    lip_tint: float
     eye_light: float
     eye_contrast: float
     brightness: float
@@ -113,6 +118,7 @@ def measure_quality(image: Picture, face: Face) -> Quality:
         eyes_shut=min(blink),
         mouth_cover=float(cover),
         lip_line=_lip_line(light, points, height) / skin_light,
+        lip_tint=_lip_tint(lab, points, width),
         eye_light=float(np.mean([bright for bright, _ in eyes])) / skin_light,
         eye_contrast=float(np.mean([spread for _, spread in eyes])) / skin_light,
         brightness=skin_light,
@@ -161,6 +167,18 @@ def _lip_line(light: Floats, points: Floats, height: float) -> float:
         line = _along(blurred, points[in_upper] - margin, points[in_lower] + margin, 15).min()
         depths.append(float(lips - line))
     return float(np.median(depths))
+
+
+def _lip_tint(lab: Floats, points: Floats, width: float) -> float:
+    """Redness of the lips less that of the skin above and below them."""
+    skin = [_patch(lab, points[i], max(1, round(0.03 * width))) for i in (*_ABOVE_LIP, *_CHIN)]
+    spread = np.stack([_patch(lab, points[i], 2) for i in (*_CHEEKS, *_FOREHEAD)])[:, 1:]
+    if np.abs(spread - 128).max() < _LEAST_CHROMA:
+        return float("inf")
+    fine = max(1, round(0.008 * width))
+    pairs = (*_LIPS_UPPER, *_LIPS_LOWER)
+    lips = [_patch(lab, (points[one] + points[two]) / 2, fine) for one, two in pairs]
+    return float(np.median(lips, 0)[1] - np.median(skin, 0)[1])
 
 
 def _along(image: Floats, start: Floats, end: Floats, count: int) -> Floats:

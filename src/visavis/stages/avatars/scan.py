@@ -25,7 +25,7 @@ Stop: TypeAlias = Callable[[], bool]
 """Asked now and then whether to stop."""
 
 SCAN_SECONDS = 30.0
-DETECT_EVERY = 5
+DETECT_EVERY = 10
 """Frames between looks for further faces."""
 QUALITY_EVERY = 12
 LONGEST_GAP = 5
