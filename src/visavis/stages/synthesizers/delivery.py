@@ -242,10 +242,10 @@ def _speak(clause: Clause, render: Render, manner: Manner, sample_rate: int, uni
         begin = max(0, begin - lead)
     if not clause.after:
         trailing = len(own) - len(own.rstrip(PAUSES + " "))
-        words_end = int(starts[len(own) - trailing])
         mark = own.rstrip()[-1:] if trailing else "."
         silence = round(PAUSE.get(mark, PAUSE["."]) * manner.pause * sample_rate)
-        end = max(words_end, _last_loud(sound, words_end)) + silence
+        # The last word's duration often holds silence, so the sound itself says where it ends.
+        end = _last_loud(sound, begin) + silence
     body = sound[begin:end].copy()
     if end > len(sound) and not clause.after:
         body = np.concatenate((body, np.zeros(end - len(sound), np.float32)))

@@ -64,7 +64,7 @@ def _read_below_10000(value: int, *, first: bool, scaled: bool) -> str:
         if zero:
             out += "零"
             zero = False
-        liang = digit == 2 and (power == 1000 or (power == 100 and not out))
+        liang = digit == 2 and (power == 1000 or value == 200)
         out += ("两" if liang else DIGITS[digit]) + unit
     return out
 

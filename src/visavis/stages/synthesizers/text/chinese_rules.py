@@ -10,6 +10,13 @@ from visavis.stages.synthesizers.text.chinese_numbers import (
     read_digits,
     read_number,
 )
+from visavis.stages.synthesizers.text.chinese_words import (
+    CURRENCIES,
+    MEASURES,
+    SIGNS,
+    UNITS,
+    URL_SIGNS,
+)
 from visavis.stages.synthesizers.text.rules import Reading, Rule, rule
 
 _N = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
@@ -18,42 +25,11 @@ _ALONE = r"(?<![\dA-Za-z])(?<!\d[.,])"
 _END = r"(?![\d])(?![.,]\d)"
 _HOUR = r"(?<![\d:：.])([01]?\d|2[0-4])[:：]([0-5]\d)(?:[:：]([0-5]\d))?(?![\d:：%])"
 
-_MEASURES = (
-    "个|次|天|年(?!级)|份|张|本|元|块|位|名|人|项|种|类|条|件|家|套|台|部|辆|间|座|周|小时|分钟|秒|星期"
-    "|倍|米|公里|千米|厘米|毫米|公斤|千克|克|吨|平方|立方|升|毫升|寸|页|步|遍|趟|回|顿|场|处|所|岁"
-    "|代|万|亿|千|角|亩|公顷|美元|欧元|港元|英镑|日元|句|门|道|双|对|笔|批|则|副|段|篇|首|支|只|把|封"
-    "|包|盒|瓶|杯|碗|袋|箱|桶|片|枚|颗|粒|根|棵|匹|头|户|股|票|工作日|例|起|宗|点(?![\\d一二三四五六七八九零])"
-    "|点半|刻|寸|分(?!之)|组|样|边|侧|轮|摄氏度|华氏度"
-)
-_FOLLOWED_BY_MEASURE = re.compile(rf"\s?(?:{_MEASURES})")
-_UNITS = {
-    "km/h": "公里每小时", "m/s": "米每秒", "km²": "平方公里", "km2": "平方公里", "m²": "平方米",
-    "m2": "平方米", "㎡": "平方米", "cm²": "平方厘米", "m³": "立方米", "m3": "立方米", "cm³": "立方厘米",
-    "km": "公里", "cm": "厘米", "mm": "毫米", "μm": "微米", "nm": "纳米", "m": "米", "kg": "公斤",
-    "mg": "毫克", "g": "克", "t": "吨", "mL": "毫升", "ml": "毫升", "L": "升", "kWh": "千瓦时",
-    "kW": "千瓦", "W": "瓦", "kV": "千伏", "V": "伏", "mA": "毫安", "kHz": "千赫", "MHz": "兆赫",
-    "GHz": "吉赫", "Hz": "赫兹", "dB": "分贝", "Mbps": "兆每秒", "hPa": "百帕", "kPa": "千帕", "h": "小时",
-    "min": "分钟", "s": "秒", "㎏": "公斤", "㎝": "厘米", "㎜": "毫米", "㎞": "公里", "℃": "摄氏度",
-    "°C": "摄氏度", "℉": "华氏度", "°F": "华氏度", "°": "度",
-}  # fmt: skip
-_UNIT = "|".join(re.escape(u) for u in sorted(_UNITS, key=len, reverse=True))
-_CURRENCIES = {
-    "¥": "元", "￥": "元", "RMB": "元", "CNY": "元", "US$": "美元", "HK$": "港元", "$": "美元",
-    "USD": "美元", "€": "欧元", "EUR": "欧元", "£": "英镑", "GBP": "英镑", "HKD": "港元", "JPY": "日元",
-}  # fmt: skip
-_CURRENCY = "|".join(re.escape(c) for c in sorted(_CURRENCIES, key=len, reverse=True))
-_SIGNS = {
-    "≥": "大于等于", "≤": "小于等于", "≈": "约等于", "≠": "不等于", "±": "正负", "÷": "除以", "&": "和",
-    "@": "艾特", "№": "编号", "℡": "电话", "‰": "千分号", "%": "百分号", "§": "第", "™": "", "®": "",
-    "©": "", "½": "二分之一", "¼": "四分之一", "¾": "四分之三", "α": "阿尔法", "β": "贝塔", "γ": "伽马",
-    "π": "派", "Ω": "欧姆", "μ": "微", "→": "到",
-}  # fmt: skip
-_URL_SIGNS = {
-    ".": "点", "/": "斜杠", "-": "杠", "_": "下划线", "@": "艾特", ":": "冒号", "?": "问号", "=": "等于",
-    "&": "和", "#": "井号", "%": "百分号", "+": "加", "~": "波浪线",
-}  # fmt: skip
+_FOLLOWED_BY_MEASURE = re.compile(rf"\s?(?:{MEASURES})")
+_UNIT = "|".join(re.escape(u) for u in sorted(UNITS, key=len, reverse=True))
+_CURRENCY = "|".join(re.escape(c) for c in sorted(CURRENCIES, key=len, reverse=True))
 _CALLING = re.compile(
-    r"(?:电话|热线|拨打?|致电|客服|号码|手机|传真|打|咨询|呼叫|联系方式|服务台?)[^\d，。；,;!?！？]{0,6}$"
+    r"(?:电话|热线|急救|报警|火警|拨打?|致电|客服|号码|手机|传真|打|咨询|呼叫|联系方式|服务台?)[^\d，。；,;!?！？]{0,6}$"
 )
 _CALLED = re.compile(
     r"\s?(?:热线|电话|客服|报警|急救|火警|平台|服务热线|政务服务|便民|专线|举报|投诉)"
@@ -106,7 +82,11 @@ def _year(match: re.Match[str]) -> str | None:
 
 def _year_range(match: re.Match[str]) -> str | None:
     first, second = match.group(1, 2)
+    named = _after(match, re.compile("学?年"))
+    recent = int(first) >= 1900 and int(second) <= 2099
     if not (_as_year(first) and _as_year(second) and int(first) < int(second)):
+        return None
+    if not (named or recent):
         return None
     return f"{read_digits(first)}到{read_digits(second)}"
 
@@ -161,13 +141,13 @@ def _temperature(match: re.Match[str]) -> str:
         return ("零下" if sign else "") + read_number(number)
 
     said = one(low_sign, low) + (f"到{one(high_sign, high)}" if high else "")
-    return said + _UNITS[unit.replace(" ", "")]
+    return said + UNITS[unit.replace(" ", "")]
 
 
 def _money(match: re.Match[str]) -> str:
     sign, low, high, scale = match.group(1, 2, 3, 4)
     said = _before_scale(low, scale) + (f"到{_before_scale(high, scale)}" if high else "")
-    return said + (scale or "") + _CURRENCIES[sign]
+    return said + (scale or "") + CURRENCIES[sign]
 
 
 def _before_scale(number: str, scale: str | None) -> str:
@@ -175,7 +155,7 @@ def _before_scale(number: str, scale: str | None) -> str:
 
 
 def _money_behind(match: re.Match[str]) -> str:
-    return read_amount(match.group(1)) + (match.group(2) or "") + _CURRENCIES[match.group(3)]
+    return read_amount(match.group(1)) + (match.group(2) or "") + CURRENCIES[match.group(3)]
 
 
 def _range(match: re.Match[str]) -> str | None:
@@ -229,7 +209,9 @@ def _dotted(match: re.Match[str]) -> str:
 
 def _letters_digits(match: re.Match[str]) -> str:
     letters, digits, tail = match.group(1, 2, 3)
-    if len(digits) >= 3 or digits[0] == "0":
+    if "." in digits:
+        number = read_number(digits)
+    elif len(digits) >= 3 or digits[0] == "0":
         number = read_digits(digits, yao=True)
     else:
         number = read_cardinal(digits)
@@ -262,8 +244,8 @@ def _address(match: re.Match[str]) -> str:
     text = re.sub(r"^(?:https?|ftp)://", "", match.group().rstrip("./")).replace("www.", "三W.")
     said = []
     for part in re.findall(r"[A-Za-z]+|\d+|三W|.", text):
-        if part in _URL_SIGNS:
-            said.append(_URL_SIGNS[part])
+        if part in URL_SIGNS:
+            said.append(URL_SIGNS[part])
         elif part.isdigit():
             said.append(read_digits(part))
         else:
@@ -308,7 +290,7 @@ def _room(match: re.Match[str]) -> str:
 
 def _circled(match: re.Match[str]) -> str:
     code = ord(match.group())
-    base = 0x2460 if code < 0x2474 else 0x2160
+    base = 0x2460 if code >= 0x2460 else 0x2160
     return read_cardinal(str(code - base + 1))
 
 
@@ -334,7 +316,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<!\d)(\d{17}[\dXx]|\d{15})(?![\dA-Za-z])", _yao),
     rule(rf"{_ALONE}(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}})日?(?![\d.])", _date),
     rule(r"(?<!\d)(\d{4})[-/](0[1-9]|1[0-2])(?![\d/-])", _year_month),
-    rule(rf"(?<!\d)(\d{{4}}){_TO}(\d{{4}})(?=年)", _year_range),
+    rule(rf"(?<!\d)(\d{{4}}){_TO}(\d{{4}})(?=(?:学?年)?)", _year_range),
     rule(r"(?<!\d)[12]\d{3}(?=\s?(?:年(?!历史|以[上内]|前)|年度|学年|级|届|版|款))", _year),
     rule(_HOUR + r"\s?([AaPp])?(?(4)\.?[Mm]\.?)", _time),
     rule(rf"(?<=[:：]\d\d){_TO}(?=\d{{1,2}}[:：]\d\d)", _say("到")),
@@ -378,19 +360,22 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\d-])(\d{3,4})(?=\s?(?:室|房间|房(?!子|产|价|租)|路(?:公交|车)?(?!\d)))", _room),
     rule(r"([GDCZTKY]\d{1,4})(?=次|列车|号?车)", lambda m: m.group()[0] + read_digits(m.group()[1:], True)),
     rule(r"(?<![A-Za-z\d-])\d+(?:-\d+){2,}(?![\d-])", lambda m: "杠".join(read_digits(p, True) if len(p) > 2 else read_cardinal(p) for p in m.group().split("-"))),
-    rule(rf"(?<=\d)\s?(?:{_UNIT})(?![A-Za-z\d])", lambda m: _UNITS[m.group().strip()]),
+    rule(rf"(?<=\d)\s?(?:{_UNIT})(?![A-Za-z\d])", lambda m: UNITS[m.group().strip()]),
     rule(rf"{_ALONE}({_N}){_TO}({_N}){_END}(?![-–]\d)", _range),
-    rule(r"(?<![A-Za-z\d])([A-Za-z]+)[-\s]?(\d+)([A-Za-z]{0,3})(?![A-Za-z\d-])", _letters_digits),
+    rule(r"(?<=\d)\s?[+×*xX=<>]\s?(?=[\d-])", lambda m: _MATH[m.group().strip()]),
+    rule(r"(?<=[年月日号时分点%℃元度岁天万亿千百个条楼层级月])" + _TO + r"(?=[\d¥￥$])", _say("到")),
+    rule(r"(?<![A-Za-z\d])([A-Za-z]+)[-\s]?(\d+(?:\.\d+)?)([A-Za-z]{0,3})(?![A-Za-z\d-])", _letters_digits),
     rule(r"(?<![A-Za-z\d.])(\d+)([A-Za-z]+)(?![A-Za-z\d-])", _digits_letters),
     rule(r"(?<![A-Za-z\d])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![A-Za-z\d])", _mixed_code, re.A),
-    rule(r"(?<=\d)\s?[+×*xX=<>]\s?(?=[\d-])", lambda m: _MATH[m.group().strip()]),
-    rule(r"(?<=[\d年月日号时分点%℃元度岁天])" + _TO + r"(?=[\d¥￥$])", _say("到")),
+    rule(r"[<>](?=\d)", lambda m: _MATH[m.group()]),
     rule(r"(?<=[周期][一二三四五六日天])" + _TO + r"(?=[周星])", _say("到")),
     rule(r"(?<=[元块人次件斤米吨升份])/(?=[月年天日人次个平小户间件份斤吨米升㎡m])", _say("每")),
     rule(r"(?<=[\u4e00-\u9fff])/(?=[\u4e00-\u9fff])", _say("，")),
-    rule(rf"(?:(?<![\dA-Za-z)])([-−]))?({_N})", _number),
+    rule(rf"(?<![\w)])([-−])({_N})", _number),
+    rule(rf"(?<!\d)[-−]({_N})(?=度)", lambda m: "零下" + read_number(m.group(1))),
+    rule(rf"()({_N})", _number),
     rule(r"(?<=[零一二三四五六七八九十])\+|\+(?=\d)|(?<=\d)\+", _say("加")),
     rule(r"[①-⑳Ⅰ-Ⅻ]", _circled),
-    rule("[" + "".join(map(re.escape, _SIGNS)) + "]", lambda m: _SIGNS[m.group()]),
+    rule("[" + "".join(map(re.escape, SIGNS)) + "]", lambda m: SIGNS[m.group()]),
 )  # fmt: skip
 """In order: what an earlier rule has read, a later one leaves alone."""

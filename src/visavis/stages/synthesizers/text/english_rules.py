@@ -34,8 +34,8 @@ _N = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 _TO = r"\s?(?:-|–|—|~|to)\s?"
 _DASH = r"\s?[-–—~]\s?"
 _ALONE = r"(?<![\w.,])"
-_SCALE = r"(?:\s?(hundred|thousand|million|billion|trillion|[kKmMbB](?![A-Za-z])))?"
-_SCALES = {"k": "thousand", "m": "million", "b": "billion"}
+_SCALE = r"(?:\s?(hundred|thousand|million|billion|trillion|bn|mn|[kKmMbB](?![A-Za-z])))?"
+_SCALES = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion", "mn": "million"}
 _CURRENCY = _any_of(CURRENCIES)
 _MONTH = rf"({_any_of(MONTHS)})\.?"
 _TIME = r"([01]?\d|2[0-4])(?::([0-5]\d))?(?::([0-5]\d))?"
@@ -48,13 +48,16 @@ _COUNTED = re.compile(
     r"\s+(?!is\b|was\b|has\b|its\b|this\b|as\b|us\b)[a-z]+(?:s|people|children)\b"
 )
 _CALLING = re.compile(
-    r"\b(?:call|calls|calling|dial|dialing|phone|telephone|tel|hotline|number|fax|mobile|at|text|extension|ext)\b[^\d.;!?]{0,8}$",
+    r"\b(?:call|calls|calling|dial|dialing|phone|telephone|tel|hotline|number|fax|mobile|at|text|extension|ext)\b[^\d.;!?]{0,8}(?:\d[\d-]*\s+(?:or|and)\s+)?$",
     re.I,
 )
 _CODE = re.compile(
     r"\b(?:code|pin|account|card|id|passport|serial|reference|tracking|order|zip|postcode|password|number|no\.?|digits)"
     r"(?:\s+(?:number|no\.?|code))?(?:\s+(?:is|ends\s+(?:in|with)))?[\s:#]*$",
     re.I,
+)
+_ROOM = re.compile(
+    r"\b(?:room|suite|apartment|apt\.?|flat|flight|bus|route|highway|gate)\s+$", re.I
 )
 _URL_SIGNS = {
     ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon",
@@ -140,6 +143,17 @@ def _called(match: re.Match[str]) -> str | None:
     return read_digits(text) if _before(match, _CALLING) or text in ("911", "999") else None
 
 
+def _room(match: re.Match[str]) -> str | None:
+    """Read 302 after "room" as ``three oh two``."""
+    if not _before(match, _ROOM):
+        return None
+    text = match.group()
+    if text.endswith("00") or len(text) == 4:
+        return read_year(text)
+    low = text[-2:]
+    return f"{read_digits(text[0])} {'oh ' + read_digits(low[1]) if low[0] == '0' else read_cardinal(low)}"
+
+
 def _long_digits(match: re.Match[str]) -> str:
     text = match.group()
     size = 4 if len(text) % 4 == 0 or len(text) > 12 else 3
@@ -197,7 +211,7 @@ def _fraction(match: re.Match[str]) -> str:
     if (top, bottom) == ("24", "7"):
         return "twenty-four seven"
     if not 0 < int(top) < int(bottom) or int(bottom) > 100:
-        return f"{read_cardinal(top)} slash {read_cardinal(bottom)}"
+        return f"{read_cardinal(top)} over {read_cardinal(bottom)}"
     part = read_fraction(int(top), int(bottom))
     if not whole:
         return part
@@ -206,6 +220,8 @@ def _fraction(match: re.Match[str]) -> str:
 
 def _range(match: re.Match[str]) -> str:
     low, high = match.group(1, 2)
+    if " " in match.group() and float(low.replace(",", "")) > float(high.replace(",", "")):
+        return f"{read_number(low)} minus {read_number(high)}"
     if re.fullmatch(r"(?:1[6-9]|20)\d\d", low) and re.fullmatch(r"(?:1[6-9]|20)?\d\d", high):
         return f"{read_year(low)} to {read_year(high) if len(high) == 4 else read_cardinal(high)}"
     return f"{read_number(low)} to {read_number(high)}"
@@ -311,6 +327,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\d.])\+\d{1,3}[-.\s]?(?:\(?\d{1,4}\)?[-.\s]?){1,4}\d{2,4}(?!\d)", _phone),
     rule(r"(?<![\w.])(?:1[-.\s])?\(?\d{3}\)?[-.\s]\d{3}[-.\s]\d{4}(?!\d)", _phone),
     rule(r"(?<![\w.,$-])(?:\d{3}-\d{4}|0\d{2,4}[-\s]\d{3,4}[-\s]?\d{3,4}|1[3-9]\d[-\s]?\d{4}[-\s]?\d{4}|0\d{2,3}-\d{7,8})(?![\w-]|,\d)", _phone),
+    rule(r"(?<![\w.,$€£¥-])\d{3,4}(?![\w%-]|[.,]\d)", _room),
     rule(r"(?<![\w.,$€£¥-])\d{3,6}(?![\w%-]|[.,]\d)", _called),
     rule(r"(?<![\w.,$€£¥-])\d{17}[Xx](?!\w)", lambda m: _grouped(m.group()[:4], m.group()[4:8], m.group()[8:12], m.group()[12:17]) + " X"),
     rule(r"(?<![\w.,$€£¥-])\d{7,}(?![\w%]|[.,]\d)", _long_digits),
@@ -319,13 +336,13 @@ RULES: tuple[Rule, ...] = (
     rule(rf"{_ALONE}({_N}){_SCALE}\s?(USD|EUR|GBP|HKD|JPY|RMB|CNY)\b", _money_behind),
     rule(rf"(?<![\w.,])([-−]?(?:{_N}))(?:{_TO}({_N}))?\s?%", _percent),
     rule(rf"(?<![\w.,])([-−]?(?:{_N}))(?:{_TO}([-−]?(?:{_N})))?\s?°\s?([CF])?(?![A-Za-z])", _degrees),
-    rule(rf"(?<![\w.,])([-−]?(?:{_N}))(?:{_TO}({_N}))?[\s-]?({_any_of(UNITS)})(?![\w/²³])", _unit),
+    rule(rf"(?<![\w.,])([-−]?(?:{_N}))(?:{_TO}({_N}))?[\s-]?({_any_of(UNITS)})(?![\w/²³])(?:\.(?=\s+[a-z(]|[,;:]))?", _unit),
     rule(r"(?<![\w/.])(?:(\d+)\s)?(\d+)/(\d+)(?![\w/])", _fraction),
     rule(r"(?<![\w.])v?\d+(?:\.\d+){2,}(?![\w])", lambda m: ("version " if m.group()[0] == "v" else "") + " point ".join(read_cardinal(p) for p in m.group().lstrip("v").split("."))),
     rule(rf"{_ALONE}(\d{{1,3}}(?:,\d{{3}})+|\d+)(?:st|nd|rd|th)\b", lambda m: read_ordinal(m.group(1))),
     rule(r"(?<![\w.])['’]?(\d{4}|\d0)['’]?s\b", lambda m: read_decade(m.group(1)) if m.group(1)[-1] == "0" else None),
     rule(rf"{_ALONE}({_N}){_DASH}({_N})(?![\w-]|\.\d)", _range),
-    rule(rf"{_ALONE}({_N})\s?([kK])(?![\w])", lambda m: read_number(m.group(1)) + " thousand"),
+    rule(rf"{_ALONE}(?![248]K)({_N})\s?([kK])(?![\w])", lambda m: read_number(m.group(1)) + " thousand"),
     rule(r"\b(?:No|Nos|no|nos)\.\s?(?=\d)|(?<![\w&])#(?=\d)|№\s?", _say("number ")),
     rule(r"\bp\.\s?(?=\d)", _say("page ")),
     rule(rf"\b(?:{_any_of(ROMAN_AFTER)})\s{_ROMAN_NUMERAL}", lambda m: f"{m.group().rsplit(None, 1)[0]} {read_cardinal(_roman(m.group(1)))}"),
@@ -336,13 +353,13 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w-])([A-Za-z]+)-?(\d+)([A-Za-z]{0,2})(?![\w-])", _letters_digits),
     rule(r"(?<![\w-])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![\w-])", _mixed_code, re.A),
     rule(rf"(?<![\w.)])[-−](?:{_N})|(?:{_N})", _number),
+    rule(r"(?<=\d):(?=\d)", _say(" to ")),
     rule(r"(?<=\w)\s?=\s?(?=\w)", _say(" equals ")),
     rule(r"(?<=\d)\s?[×x*]\s?(?=\d)", _say(" times ")),
     rule(r"(?<=\w)\s?\+\s?(?=\w)|\+(?=\d)", _say(" plus ")),
     rule(r"(?<=\d)\s-\s(?=\d)", _say(" minus ")),
     rule(r"\band/or\b", _say("and or")),
     rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", _say(" or ")),
-    rule(r"(?<=[A-Za-z]{2})-(?=[A-Za-z]{2})", _say(" ")),
     rule("[" + "".join(map(re.escape, SIGNS)) + "]", lambda m: f" {SIGNS[m.group()]} "),
 )  # fmt: skip
 """In order: what an earlier rule has read, a later one leaves alone."""

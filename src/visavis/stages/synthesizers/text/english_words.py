@@ -36,7 +36,8 @@ ABBREVIATIONS = {
     "Dec.": "December", "Mon.": "Monday", "Tue.": "Tuesday", "Wed.": "Wednesday",
     "Thu.": "Thursday", "Fri.": "Friday", "Sat.": "Saturday", "U.S.": "US", "U.S.A.": "USA",
     "U.K.": "UK", "U.N.": "UN", "E.U.": "EU", "D.C.": "DC", "Ph.D.": "PhD", "w/o": "without",
-    "w/": "with", "aka": "also known as", "FAQs": "F A Qs",
+    "w/": "with", "aka": "also known as", "FAQs": "F A Qs", "WIFI": "Wi-Fi",
+    "WiFi": "Wi-Fi", "wifi": "Wi-Fi",
 }  # fmt: skip
 
 UNITS: dict[str, tuple[str, str]] = {

@@ -11,7 +11,7 @@ from visavis.core.types import Language
 from visavis.stages.synthesizers.text import chinese_rules, english_rules
 from visavis.stages.synthesizers.text.rules import Piece, apply_rules
 
-MAX_CHARACTERS = 5_000
+MAX_CHARACTERS = 1_000
 """Of one sentence. Longer texts are split into sentences first."""
 
 _FULLWIDTH = {0xFF01 + i: 0x21 + i for i in range(94) if chr(0xFF01 + i) not in "，！？：；（）～"}
@@ -141,7 +141,7 @@ def language_regions(text: str, language: Language) -> list[tuple[int, int, Lang
         found = [
             match.span()
             for match in _ENGLISH_STRETCH.finditer(text)
-            if len(_LATIN_WORD.findall(match.group())) >= _WORDS_OF_ENGLISH
+            if sum(map(bool, map(_LATIN_WORD.search, match.group().split()))) >= _WORDS_OF_ENGLISH
         ]
     else:
         other = "zh"
