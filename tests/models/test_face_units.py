@@ -233,7 +233,7 @@ def test_real_jaws_move_as_the_unit_says():
             faces[int(np.argmin(opening))].landmarks,
             faces[int(np.argmax(opening))].landmarks,
         )
-        steady = face_units._STEADY
+        steady = face_units.STEADY
         moved = wide - wide[steady].mean(0) - (shut - shut[steady].mean(0))
         expected = units.fit(shut)[jaw]
         lower = np.concatenate([mesh.LIPS, mesh.JAW[5:-5]])

@@ -22,7 +22,7 @@ from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
 PATH = Path(__file__).parent / "units" / "units.npz"
 MOUTH_PATH = PATH.with_name("mouth_interior.npz")
 
-_STEADY = np.array([33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 98, 327, 127, 356, 234, 454, 10])
+STEADY = np.array([33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 98, 327, 127, 356, 234, 454, 10])
 """Landmarks that expressions hardly move: eye corners, nose, temples, forehead."""
 _REACH = 0.35
 """Radius, in distances between the eyes, over which a person's proportions are measured."""
@@ -96,7 +96,7 @@ class FaceUnits:
 
     def _local_maps(self, landmarks: Floats) -> Floats:
         """The linear map (478, 3, 3) from this frame to the picture around each landmark."""
-        turn = _similarity(self.neutral[_STEADY], landmarks[_STEADY])
+        turn = find_similarity(self.neutral[STEADY], landmarks[STEADY])
         near = np.exp(-(_distances(self.neutral) ** 2) / (2 * _REACH**2))
         near[:, mesh.IRIS_RIGHT[0] :] = 0  # gaze is not a proportion of the face
         near /= near.sum(1, keepdims=True)
@@ -187,7 +187,7 @@ def _meet_lips(landmarks: Floats) -> Floats:
     return moved
 
 
-def _similarity(source: Floats, target: Floats) -> Floats:
+def find_similarity(source: Floats, target: Floats) -> Floats:
     """Rotation times scale (3, 3) that best takes ``source`` (n, 3) to ``target``.
 
     Source: Umeyama 1991.

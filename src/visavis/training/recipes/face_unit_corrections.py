@@ -23,6 +23,16 @@ _LID_RINGS = (
     (mesh.EYE_RIGHT_UPPER[1:-1], np.array([113, 225, 224, 223, 222, 221, 189]), 0.42),
 )
 """Upper rim of the right eye, the rows of skin above it, and how far they follow a blink."""
+_GAINS = {
+    "browInnerUp": 1.35,
+    "browOuterUpLeft": 1.25,
+    "browOuterUpRight": 1.25,
+    "mouthLowerDownLeft": 1.3,
+    "mouthLowerDownRight": 1.3,
+    "mouthShrugLower": 1.3,
+    "mouthShrugUpper": 1.3,
+}
+"""Units that move real faces further, by 1.3 to 2.1 times with MediaPipe's weights."""
 _NEAR = 0.13
 """How far around the lips the skin follows a change of theirs."""
 
@@ -43,8 +53,8 @@ def correct(neutral: Floats, fields: Floats) -> None:
     puff = fields[UNIT_INDEX["cheekPuff"]]
     # Seen from the front a puffed cheek only comes closer; widening it is what a picture shows.
     puff[:, 0] += 0.25 * np.abs(puff[:, 2]) * np.tanh(neutral[:, 0] / 0.2)
-    for name in ("mouthShrugLower", "mouthShrugUpper"):
-        fields[UNIT_INDEX[name]] *= 1.3  # real faces: 2.1 and 1.8 times, with MediaPipe's weights
+    for name, gain in _GAINS.items():
+        fields[UNIT_INDEX[name]] *= gain
 
 
 def _smooth(neutral: Floats, fields: Floats, rounds: int) -> Floats:
