@@ -69,6 +69,12 @@ def frames():
 
 
 @pytest.mark.assets
+def test_nothing_is_written_to_the_terminal(capfd):
+    FaceLandmarker()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.assets
 def test_the_canonical_face_is_complete(landmarker):
     canonical = landmarker.canonical
     assert canonical.vertices.shape == (468, 3)
