@@ -67,3 +67,17 @@ def fill_background(image: Picture, matte: npt.NDArray[np.uint8]) -> Picture:
     return np.clip(
         image * (1 - soft) + cv2.GaussianBlur(filled, (0, 0), 2.5) * soft, 0, 255
     ).astype(np.uint8)
+
+
+def unmix(image: Picture, background: Picture, matte: npt.NDArray[np.uint8]) -> Picture:
+    """Take the background out of half-transparent pixels, so that it is not blended in twice.
+
+    Solves ``image = alpha * person + (1 - alpha) * background`` for the person; where alpha is
+    under a quarter the answer would be noise and is held back.
+
+    Returns:
+        RGB uint8 (H, W, 3); where alpha is 1 it is the image.
+    """
+    alpha = (matte.astype(np.float32) / 255)[..., None]
+    person = (image - (1 - alpha) * background) / np.maximum(alpha, 0.25)
+    return np.where(alpha > 0.02, np.clip(person + 0.5, 0, 255), image).astype(np.uint8)

@@ -21,7 +21,7 @@ from visavis.models.common import mesh
 from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
 from visavis.models.puppet.anatomy import LIP_ROWS, Anatomy, close_lips, rotation
 from visavis.models.puppet.face_units import FaceUnits
-from visavis.models.puppet.light import EYES, fill_background, find_white
+from visavis.models.puppet.light import EYES, fill_background, find_white, unmix
 from visavis.models.puppet.mouth import MouthInterior, MouthShape
 from visavis.models.puppet.warp import Grid, Interpolant, fill_polygon, smooth_curve, smoothstep
 
@@ -185,6 +185,7 @@ class Puppet:
         if matte is not None:
             self._background = fill_background(self.image, matte)
             self._alpha = matte.astype(np.float32) / 255
+            self.image = unmix(self.image, self._background, matte)
         self._mouth = MouthInterior(body.mm, find_white(self.image, self.landmarks))
         # The lower incisors move as the lip before them does when nothing but the jaw moves it.
         jaw = np.array([[n.startswith("jaw")] for n in ARKIT_UNITS], np.float32)

@@ -103,10 +103,11 @@ def _judge_length(scan: Scan) -> CheckItem:
     verdict: Verdict = "ok"
     if longest < GOOD_SECONDS:
         verdict = "warn" if longest >= SHORTEST_SECONDS else "fail"
+    looked = "" if scan.is_whole else f" of the first {len(scan) / FPS:.0f}, which are looked at"
     return CheckItem(
         "length",
         verdict,
-        f"the longest stretch with a face is {longest:.1f} seconds",
+        f"the longest stretch with a face is {longest:.1f} seconds{looked}",
         ""
         if verdict == "ok"
         else f"record {GOOD_SECONDS:.0f} to 20 seconds in one go; a shorter loop looks mechanical",

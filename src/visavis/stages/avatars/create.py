@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import visavis
 from visavis.core.errors import Cancelled, FileUnreadable
@@ -20,7 +21,7 @@ from visavis.models.face_landmarker.predictor import Face
 from visavis.stages.avatars.check import SMALLEST_PICTURE, check_reading
 from visavis.stages.avatars.check_video import SHORTEST_SECONDS, judge_scan
 from visavis.stages.avatars.loop import Loop, find_loop, smooth_round
-from visavis.stages.avatars.reading import MAX_SIDE, Readers, read_face, shared_readers
+from visavis.stages.avatars.reading import MAX_SIDE, Readers, Reading, read_face, shared_readers
 from visavis.stages.avatars.report import CheckItem, CheckReport
 from visavis.stages.avatars.scan import Progress, Scan, Stop, crop_even, level_pose, scan_video
 
@@ -71,6 +72,9 @@ FRAME_BYTES = 800_000_000
 """Most memory of a loop's frames; ten seconds of 720 x 1280 are 690 MB."""
 SMOOTHING = 0.8
 """Frames, standard deviation: what the landmarks tremble by without following late."""
+
+_SURE_MATTE = 0.93
+"""Mean opacity of the face's box from which on a matte is believed; its corners are hair or air."""
 
 _RIGHT_EYE, _LEFT_EYE = 33, 263
 _BLOCK = 1 << 20
@@ -145,6 +149,7 @@ def create_avatar(
             name,
             avatar.frames,
             avatar.track,
+            avatar.mattes,
             voice=dict(voice or {}),
             info={**info, **avatar.info, "warnings": warnings},
         ),
@@ -180,14 +185,27 @@ def create_from_picture(
     readers: Readers | None = None,
 ) -> tuple[Avatar, CheckReport]:
     """Make an avatar of one RGB uint8 (H, W, 3) picture. Raises as ``create_avatar``."""
-    reading = read_face(image, readers or shared_readers(), max_side)
+    readers = readers or shared_readers()
+    reading = read_face(image, readers, max_side)
     size = CheckItem("picture", "ok", f"{image.shape[1]} x {image.shape[0]} pixels")
     report = CheckReport(source, "picture", (size, *check_reading(reading)))
     if reading.face is None or not force:
         report.raise_failures()
     assert reading.face is not None
     track = track_faces([reading.face])
-    return Avatar(name, reading.frame[None], track, info={"kind": "picture"}), report
+    mattes = _cut_out(reading, readers)
+    return Avatar(name, reading.frame[None], track, mattes, info={"kind": "picture"}), report
+
+
+def _cut_out(reading: Reading, readers: Readers) -> npt.NDArray[np.uint8] | None:
+    """Mattes (1, H, W) of the person in a picture, or None where no network tells them apart."""
+    if readers.matting is None or reading.face is None:
+        return None
+    matte = readers.matting.matte(reading.frame)
+    x0, y0, x1, y1 = np.clip(reading.face.box, 0, None).astype(int)
+    if matte[y0:y1, x0:x1].mean() < _SURE_MATTE * 255:
+        return None
+    return np.asarray(matte[None])
 
 
 def create_from_video(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
+from visavis.core.errors import MissingWeights
 from visavis.core.types import Floats, Picture
 from visavis.models.face_landmarker.predictor import Face, FaceLandmarker
+from visavis.models.modnet.predictor import PortraitMatting
 from visavis.models.yunet.predictor import Detection, FaceDetector
+
+_LOG = logging.getLogger(__name__)
 
 MAX_SIDE = 1280
 """Longest side of an avatar in pixels: enough for 720p."""
@@ -21,16 +26,22 @@ BYSTANDER = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """The networks that look at faces."""
+    """The networks that look at faces; without ``matting`` the background moves with the head."""
 
     detector: FaceDetector
     landmarker: FaceLandmarker
+    matting: PortraitMatting | None = None
 
 
 @functools.cache
 def shared_readers() -> Readers:
     """One set of networks for the whole process; both may be shared between threads."""
-    return Readers(FaceDetector(), FaceLandmarker(threads=2))
+    try:
+        matting = PortraitMatting()
+    except MissingWeights as error:
+        _LOG.warning("avatars keep their background: %s", error)
+        matting = None
+    return Readers(FaceDetector(), FaceLandmarker(threads=2), matting)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

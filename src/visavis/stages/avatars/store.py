@@ -7,6 +7,7 @@ on the fly      $XDG_CACHE_HOME/visavis/avatars, named by the hash of what they 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -35,8 +36,11 @@ SUFFIX = ".avatar"
 LONGEST_NAME = 64
 """Characters."""
 
+MOST_KEPT = 32
+"""Avatars made on the fly that are kept; the ones not used for longest go first."""
+
 _DEFAULTS = Path(__file__).parent / "defaults"
-_MAKING = "1"
+_MAKING = "2"
 """Raised when avatars are made differently, so that those made on the fly are made again."""
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(10))}
 
@@ -256,7 +260,9 @@ def _load_or_make(path: Path) -> Avatar:
     name = path.stem or path.name
     if kept.is_file():
         try:
-            return replace(load_avatar(kept), name=name)
+            avatar = replace(load_avatar(kept), name=name)
+            _touch(kept)
+            return avatar
         except InputError as error:
             _LOG.warning("%s is made again: %s", name, error)
     avatar, report = create_avatar(path, name)
@@ -265,6 +271,18 @@ def _load_or_make(path: Path) -> Avatar:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_avatar(kept, avatar)
+        _drop_oldest(kept.parent)
     except (OSError, OutputUnwritable) as error:
         _LOG.warning("%s is not kept for next time: %s", name, error)
     return avatar
+
+
+def _touch(path: Path) -> None:
+    with contextlib.suppress(OSError):  # a read-only cache only loses the order of use
+        os.utime(path)
+
+
+def _drop_oldest(folder: Path) -> None:
+    packs = sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for pack in packs[MOST_KEPT:]:
+        pack.unlink(missing_ok=True)
