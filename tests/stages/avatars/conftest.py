@@ -10,6 +10,7 @@ from nobodies import WriteVideo, face_of
 
 from visavis.core.types import Picture
 from visavis.models.face_landmarker.predictor import Face
+from visavis.stages.avatars import store
 from visavis.stages.avatars.reading import Readers, shared_readers
 
 
@@ -37,9 +38,9 @@ def mei_face(mei: Picture, readers: Readers) -> Face:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of the test's own."""
+    """A home and a cache of the test's own; the models stay where they are."""
     monkeypatch.setenv("VISAVIS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(store, "cache", lambda: tmp_path / "cache" / "avatars")
     return tmp_path / "home" / "avatars"
 
 

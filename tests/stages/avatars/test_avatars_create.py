@@ -1,5 +1,6 @@
 """Avatars of pictures and videos, good and bad."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from visavis.media.audio import write_wav
 from visavis.media.picture import write_png
 from visavis.models.face_landmarker.predictor import Face
 from visavis.stages.avatars.check_video import check_video
-from visavis.stages.avatars.create import CROP_SIDE, create_avatar
+from visavis.stages.avatars.create import CROP_SIDE, create_avatar, create_from_picture
 from visavis.stages.avatars.reading import Readers
 
 pytestmark = pytest.mark.assets
@@ -67,6 +68,25 @@ def test_picture_becomes_one_frame_with_its_track(
     assert avatar.voice == {"zh": "zf_xiaoxiao"}
     assert avatar.info["source"] == "mei.png"
     assert len(avatar.info["source_sha256"]) == 64
+
+
+def test_person_is_cut_out_of_the_background(mei: Picture, readers: Readers) -> None:
+    avatar, _ = create_from_picture(mei, "x", readers=readers)
+    assert avatar.mattes is not None
+    assert avatar.mattes.shape == (1, 512, 512)
+    assert avatar.mattes[0, 200:400, 200:320].min() > 240
+    assert avatar.mattes[0, :30, :30].max() < 10
+
+
+def test_doubtful_cut_out_is_left_out(mei: Picture, readers: Readers) -> None:
+    class HalfBlind:
+        def matte(self, image: Picture) -> Picture:
+            alpha = np.full(image.shape[:2], 255, np.uint8)
+            alpha[:, : image.shape[1] // 2] = 0
+            return alpha
+
+    avatar, _ = create_from_picture(mei, "x", readers=replace(readers, matting=HalfBlind()))
+    assert avatar.mattes is None
 
 
 @pytest.mark.parametrize("turn", [0, 25])

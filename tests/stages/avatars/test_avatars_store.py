@@ -1,5 +1,6 @@
 """Where avatars lie and what they may be called."""
 
+import os
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,11 @@ def test_shipped_avatars_load(home: Path, name: str) -> None:
     assert avatar.name == name
     assert avatar.frames.shape == (1, 768, 768, 3)
     assert avatar.track.landmarks.shape == (1, 478, 3)
+    assert avatar.mattes is not None
+    assert avatar.mattes.shape == (1, 768, 768)
+    x0, y0, x1, y1 = avatar.track.boxes[0].astype(int)
+    assert avatar.mattes[0, y0:y1, x0:x1].mean() > 240
+    assert avatar.mattes[0, :40, :40].max() < 10
     assert set(avatar.voice) == {"zh", "en"}
     for key in ("provenance", "licence", "about"):
         assert avatar.info[key]
@@ -100,9 +106,7 @@ def test_names_that_are_refused(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "wanted", ["nobody", "../../etc/passwd", "no/such.png", "a\0b", "x" * 5000]
-)
+@pytest.mark.parametrize("wanted", ["nobody", "../../no/such", "no/such.png", "a\0b", "x" * 5000])
 def test_unknown(home: Path, wanted: str) -> None:
     with pytest.raises((UnknownAvatar, FileUnreadable)):
         store.load(wanted)
@@ -171,15 +175,50 @@ def test_damaged_cache_is_made_again(home: Path, tmp_path: Path, mei: Picture) -
 
 @pytest.mark.assets
 def test_cache_that_cannot_be_written_is_no_failure(
-    tmp_path: Path, mei: Picture, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, mei: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    monkeypatch.setenv("VISAVIS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(store, "cache", lambda: blocked / "avatars")
     path = tmp_path / "a.png"
     write_png(path, mei)
     assert store.load(path).is_portrait
+
+
+@pytest.mark.assets
+def test_cache_does_not_grow_without_end(
+    home: Path, tmp_path: Path, mei: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_KEPT", 2)
+    paths = []
+    for i in range(3):
+        paths.append(tmp_path / f"{i}.png")
+        image = mei.copy()
+        image[0, 0] = i
+        write_png(paths[-1], image)
+        store.load(paths[-1])
+        for age, pack in enumerate(
+            sorted(store.cache().iterdir(), key=lambda p: p.stat().st_mtime)
+        ):
+            os.utime(pack, (age, age))
+    kept = set(store.cache().iterdir())
+    assert len(kept) == 2
+    store.load(paths[2])
+    store.load(paths[1])
+    assert set(store.cache().iterdir()) == kept
+
+
+@pytest.mark.assets
+def test_interruption_stores_nothing(home: Path, tmp_path: Path, mei: Picture) -> None:
+    path = tmp_path / "a.png"
+    write_png(path, mei)
+
+    def interrupt(what: str, done: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.create(path, "a", progress=interrupt)
+    assert not home.exists() or not list(home.iterdir())
 
 
 @pytest.mark.assets
@@ -204,6 +243,8 @@ def test_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("VISAVIS_HOME", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert store.home() == tmp_path / "visavis" / "avatars"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "c"))
+    assert store.cache() == tmp_path / "c" / "visavis" / "avatars"
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     assert store.home() == tmp_path / "me/.local/share/visavis/avatars"
