@@ -2,12 +2,15 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from visavis.core.errors import FileUnreadable, OutputUnwritable
-from visavis.media.audio import read_audio
+from visavis.core.types import Segment, VideoFrame, Waveform
+from visavis.media.audio import read_audio, write_wav
 from visavis.media.files import finish_or_discard, read_bytes, unreadable, unwritable
-from visavis.media.picture import read_picture
+from visavis.media.picture import read_picture, write_png
+from visavis.media.video import VideoWriter, read_video
 
 
 def test_the_file_appears_whole_or_not_at_all(tmp_path):
@@ -86,3 +89,20 @@ def test_every_trouble_has_its_own_sentence():
     assert all("\n" not in line and "[Errno" not in line for line in said)
     codes = [errno.ENOENT, errno.EISDIR, errno.EACCES, errno.EIO]
     assert len({str(unreadable("/x", OSError(c, os.strerror(c)))) for c in codes}) == len(codes)
+
+
+def test_names_that_are_no_unicode_work(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xff\xfe")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has Unicode names only")
+    tone = Waveform(np.full(1600, 0.1, np.float32), 16000)
+    write_wav(folder / "a.wav", tone)
+    assert read_audio(folder / "a.wav").duration == pytest.approx(0.1)
+    image = np.zeros((64, 64, 3), np.uint8)
+    with VideoWriter(folder / "a.mp4") as writer:
+        writer.write(Segment(0, Waveform(tone.samples[:640], 16000), (VideoFrame(image, 0),)))
+    assert len(list(read_video(folder / "a.mp4"))) == 1
+    write_png(folder / "a.png", image)
+    assert read_picture(folder / "a.png").shape == image.shape
