@@ -148,7 +148,7 @@ def calibrate(
     cases: Sequence[Case],
     language: Language,
     *,
-    false_answers: float = 0.15,
+    false_answers: float = 0.2,
     grid: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8),
 ) -> Fusion:
     """Fit weights, confidence and threshold to cases with known outcome.

@@ -24,6 +24,9 @@ from visavis.knowledge.vectors import Encoder, encode_cached
 
 logger = logging.getLogger(__name__)
 
+_AMBIGUOUS = 3
+"""Pairs that must share a term for it to be no question by itself."""
+
 _SHRINKAGE = 1.0
 """Weight of the identity against the scatter between wordings, in units of its mean variance."""
 
@@ -61,8 +64,8 @@ class Fusion:
 
 
 DEFAULT_FUSION: Mapping[Language, Fusion] = {
-    "zh": Fusion(1.0, 0.5, 0.5, 0.8, slope=3.322, margin=7.857, bias=-3.753, threshold=0.64),
-    "en": Fusion(1.0, 0.0, 0.0, 0.5, slope=6.268, margin=6.247, bias=-3.751, threshold=0.69),
+    "zh": Fusion(1.0, 0.5, 0.1, 0.8, slope=3.652, margin=9.289, bias=-3.847, threshold=0.63),
+    "en": Fusion(1.0, 0.1, 0.0, 0.3, slope=5.906, margin=9.277, bias=-3.896, threshold=0.66),
 }
 """Fitted by `evaluate.calibrate` to the tuning half of the sample questions, without the gaps."""
 
@@ -202,6 +205,19 @@ class KnowledgeIndex:
         vector = _unit(self._encoder.encode([text]) @ self._whitening)[0]
         return shelf.compare(text, vector)
 
+    def is_ambiguous(self, question: str, language: Language) -> bool:
+        """Whether a question says no more than what several pairs have in common.
+
+        True for a bare term, such as "passport", that is part of the wordings of three pairs or more
+        and is no whole wording of any.
+        """
+        shelf = self._shelf(language)
+        plain = _pack(reduce_question(clean_question(question)))
+        if any(plain == wording for wordings in shelf.packed for wording in wordings):
+            return False
+        sharing = (any(plain in wording for wording in wordings) for wordings in shelf.packed)
+        return sum(sharing) >= _AMBIGUOUS
+
     def pairs(self, language: Language) -> tuple[Pair, ...]:
         """Return the pairs of a language in the order of `compare`, gaps too."""
         return tuple(self._shelf(language).pairs)
@@ -228,6 +244,11 @@ class _Shelf:
         language: Language,
     ) -> None:
         self.pairs = pairs
+        self.packed = [
+            [_pack(reduce_question(wording)) for wording in pair.wordings]
+            for pair in pairs
+            if not pair.is_gap
+        ]
         self._centroids = centroids
         self._wordings = wordings
         self._starts = starts
@@ -275,6 +296,11 @@ def whiten_wordings(vectors: Floats, items: npt.NDArray[np.int64]) -> Floats:
     covariance += _SHRINKAGE * variance * np.eye(size)
     whitening: Floats = np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
     return whitening
+
+
+def _pack(text: str) -> str:
+    """Keep letters and digits, so that spacing and punctuation do not count."""
+    return "".join(c for c in text.lower() if c.isalnum())
 
 
 def _unit(vectors: Floats) -> Floats:

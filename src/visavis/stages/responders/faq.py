@@ -21,9 +21,11 @@ from visavis.knowledge.vectors import Encoder
 
 logger = logging.getLogger(__name__)
 
-Outcome: TypeAlias = Literal["answer", "hint", "refusal"]
+Outcome: TypeAlias = Literal["answer", "choice", "hint", "refusal"]
 
 _CANDIDATES = 3
+_SURE = 0.95
+"""Confidence from which even a term that several pairs share is answered."""
 _SENTENCES_TRIED = 8
 _SMALL_TALK = "small-talk"
 
@@ -39,6 +41,18 @@ _HINT: dict[Language, str] = {
     "zh": "我能回答的最接近的问题是:{0}如果您想问的就是这个,请说“是的”。",
     "en": "The closest question that I can answer is: {0} If that is what you mean, say yes.",
 }
+_CHOICE: dict[Language, str] = {
+    "zh": "您想问的是哪一个问题?",
+    "en": "Which of these do you mean?",
+}
+_ORDINALS: tuple[re.Pattern[str], ...] = tuple(
+    re.compile(words)
+    for words in (
+        r"第?[一1]个?(?:问题)?|(?:the )?first(?: one| question)?|(?:number )?(?:one|1)",
+        r"第?[二2两]个?(?:问题)?|(?:the )?second(?: one| question)?|(?:number )?(?:two|2)",
+        r"第?[三3]个?(?:问题)?|(?:the )?third(?: one| question)?|(?:number )?(?:three|3)",
+    )
+)
 _YES = re.compile(
     r"(?:是|是的|对|对的|没错|就是(?:这个|它)?|嗯+|好的?|可以|yes|yeah|yep|yes please|right|correct"
     r"|exactly|that is it|thats it|that one|sure|ok|okay)",
@@ -54,7 +68,8 @@ class Answer:
     Attributes:
         text: What is said.
         language: In which language: always the one asked in.
-        outcome: An answer of the base; a refusal that names the nearest question; a plain refusal.
+        outcome: An answer of the base; a choice between questions, where only a term was said that
+            several have in common; a refusal that names the nearest question; a plain refusal.
         match: The pair that the text is the answer of; None for a refusal.
         confidence: Estimated chance that the best candidate is what was meant, 0..1.
         candidates: The nearest pairs, best first, answered or not.
@@ -142,8 +157,8 @@ class FaqResponder:
         """Answer the last message, with what the answer cites and what else came near.
 
         Args:
-            history: The dialogue. The last message is the user's; of the others, only a question
-                that was refused with a hint matters, so that "yes" takes the hint.
+            history: The dialogue. The last message is the user's; of the others, only a question that
+                was met with a hint or a choice matters, so that "yes" or "the second" takes it.
 
         Raises:
             TextUnusable: There is no question, or no word in it, or it is too long.
@@ -155,8 +170,8 @@ class FaqResponder:
             )
         language = _language_of(history)
         question = clean_question(history[-1].text)
-        if (accepted := self._accepted_hint(history, question)) is not None:
-            return accepted
+        if (taken := self._taken_offer(history, question)) is not None:
+            return taken
         return self._respond(question, language)
 
     def emotion_of(self, sentence: str) -> Emotion | None:
@@ -176,6 +191,12 @@ class FaqResponder:
         matches = self._find(index, question, language)
         best = matches[0] if matches else None
         fusion = index.fusion[language]
+        sure = best is not None and best.confidence >= _SURE
+        if not sure and index.is_ambiguous(question, language):
+            offers = [match for match in matches if match.pair.topic != _SMALL_TALK]
+            if len(offers) > 1:
+                return _choose(offers, language)
+            return self._refuse((), language)
         if best is not None and best.confidence >= fusion.threshold:
             return _answered(best, matches, language)
         return self._refuse(tuple(matches), language, fusion.hint)
@@ -198,20 +219,30 @@ class FaqResponder:
                 matches = found
         return matches
 
-    def _accepted_hint(self, history: Sequence[Message], question: str) -> Answer | None:
-        """Answer "yes" to a hint with the question that was hinted at."""
-        if not _YES.fullmatch(_key(question)) or len(history) < 3:
+    def _taken_offer(self, history: Sequence[Message], question: str) -> Answer | None:
+        """Answer "yes" to a hint, or "the second" to a choice, with the question that was offered.
+
+        What was offered is found by answering the question before once more, so that nothing needs to
+        be remembered.
+        """
+        key = _key(question)
+        number = next((n for n, words in enumerate(_ORDINALS) if words.fullmatch(key)), None)
+        if len(history) < 3 or (number is None and not _YES.fullmatch(key)):
             return None
-        hint, asked = history[-2], history[-3]
-        if hint.role != "assistant" or asked.role != "user":
+        offer, asked = history[-2], history[-3]
+        if offer.role != "assistant" or asked.role != "user":
             return None
         try:
-            earlier = self._respond(clean_question(asked.text), detect_language(asked.text))
+            earlier = self._respond(clean_question(asked.text), _language_of(history[:-2]))
         except (TextUnusable, LanguageUnsupported):
             return None
-        if earlier.outcome != "hint" or _key(earlier.text) != _key(hint.text):
+        expected: Outcome = "hint" if number is None else "choice"
+        if earlier.outcome != expected or _key(earlier.text) != _key(offer.text):
             return None
-        return _answered(earlier.candidates[0], earlier.candidates, earlier.language)
+        if (number or 0) >= len(earlier.candidates):
+            return None
+        taken = earlier.candidates[number or 0]
+        return _answered(taken, earlier.candidates, earlier.language)
 
     def _refuse(
         self, candidates: tuple[Match, ...], language: Language, hint: float = 1.0
@@ -245,6 +276,21 @@ class FaqResponder:
                     firsts.setdefault(pair.topic, pair.question)
         chosen = [_closed(question, language) for question in list(firsts.values())[:2]]
         return ("" if language == "zh" else " ").join(chosen)
+
+
+def _choose(candidates: Sequence[Match], language: Language) -> Answer:
+    questions = [_closed(match.pair.question, language) for match in candidates]
+    joint = "" if language == "zh" else " "
+    return Answer(
+        text=joint.join([_CHOICE[language], *questions]),
+        language=language,
+        outcome="choice",
+        match=None,
+        confidence=candidates[0].confidence,
+        candidates=tuple(candidates),
+        emotion="neutral",
+        intensity=_REFUSED_INTENSITY,
+    )
 
 
 def _answered(match: Match, candidates: Sequence[Match], language: Language) -> Answer:
