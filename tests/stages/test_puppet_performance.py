@@ -90,7 +90,7 @@ class TestPerformance:
     def test_the_mouth_moves_in_speech_and_is_shut_in_silence(self, avatar: Avatar) -> None:
         performance = self.animator().open(avatar)
         # The lower third of the picture changes with the jaw and with nothing else: "still".
-        rest = performance.still()[100:].astype(int)
+        rest = performance.idle().image[100:].astype(int)
         said = speech("mɑmɑmɑ", 1.2)
         quiet = Speech(
             1, replace(said.sentence, index=1), Waveform(np.zeros(RATE, np.float32), RATE)
@@ -157,16 +157,36 @@ class TestPerformance:
         with pytest.raises(FaceUnusable, match="68"):
             self.animator().open(replace(avatar, track=few))
 
-    def test_driven_by_a_track_it_does_the_same(self, avatar: Avatar) -> None:
-        shapes = np.zeros((30, 52), np.float32)
-        shapes[15:20, JAW] = 0.8
-        base = avatar.track
-        track = replace(
-            base, blendshapes=shapes, pose=np.zeros((30, 3), np.float32),
-        )  # fmt: skip
-        performance = self.animator().open(avatar)
-        rest = performance.still()[100:].astype(int)
-        moved = [np.abs(f.image[100:].astype(int) - rest).mean() for f in performance.drive(track)]
-        assert len(moved) == 30
-        assert min(moved[16:19]) > 2.0
-        assert max(moved[:12]) < 0.3
+    @pytest.mark.assets
+    def test_driven_by_somebody_it_does_the_same(self, avatar: Avatar) -> None:
+        from visavis.models.face_landmarker.predictor import FaceLandmarker
+        from visavis.models.puppet.renderer import Pose
+        from visavis.models.puppet.stand import Stand
+
+        # The driver is another puppet, whose jaw and yaw are known; the landmarker follows it.
+        driver, landmarker = Stand(store.load("adam"), 256), FaceLandmarker()
+        jaw = 0.25 * (1 - np.cos(np.arange(20) * 0.7))
+        yaw = 4 * np.sin(np.arange(20) * 0.3)
+        faces = []
+        for j, y in zip(jaw, yaw, strict=True):
+            units = np.zeros(len(ARKIT_UNITS), np.float32)
+            units[JAW] = j
+            face = landmarker.detect(driver.render(0, Pose(units=units, yaw=float(y))))
+            assert face is not None
+            faces.append(face)
+        track = FaceTrack(
+            boxes=np.stack([f.box for f in faces]),
+            landmarks=np.stack([f.landmarks for f in faces]),
+            scores=np.ones(20, np.float32),
+            to_crop=np.zeros((20, 2, 3), np.float32),
+            blendshapes=np.stack([f.blendshapes for f in faces]),
+            pose=np.stack([f.pose for f in faces]),
+        )
+        performance = PuppetAnimator(size=256, liveliness="still").open(avatar)
+        shown = [landmarker.detect(f.image) for f in performance.drive(track)]
+        gaps = [float(np.linalg.norm(f.landmarks[13] - f.landmarks[14])) for f in shown if f]
+        turns = [float(f.pose[0]) for f in shown if f]
+        assert len(gaps) == 20
+        assert np.corrcoef(gaps, jaw)[0, 1] > 0.9
+        assert np.corrcoef(turns, yaw)[0, 1] > 0.9
+        assert min(gaps) < 4 < 15 < max(gaps)
