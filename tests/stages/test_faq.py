@@ -172,6 +172,47 @@ def test_a_bare_term_offers_a_choice(
     assert taken.text == offer.candidates[1].pair.answer
 
 
+@pytest.mark.parametrize(
+    ("before", "then", "wanted"),
+    [
+        ("护照怎么办理?", "要多少钱?", "passport-fee"),
+        ("护照怎么办理?", "那丢了呢?", "passport-lost"),
+        ("How do I get a passport?", "And for my child?", "passport-child"),
+        ("How do I get a passport?", "How much does it cost?", "passport-fee"),
+    ],
+)
+def test_a_follow_up_is_read_with_the_question_before(
+    responder: FaqResponder, before: str, then: str, wanted: str
+) -> None:
+    said = responder.answer(dialogue(before)).text
+    answer = responder.answer(dialogue(before, said, then))
+    assert answer.match is not None
+    assert answer.match.pair.id == wanted
+    assert responder.answer(dialogue(then)).outcome != "answer"
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ("护照怎么办理?", "今天天气怎么样"),
+        ("护照怎么办理?", "狗呢"),
+        ("公积金怎么查?", "股票呢?"),
+        ("身份证丢了怎么补办?", "钱包呢"),
+        ("How do I get a passport?", "and a dog licence?"),
+        ("How do I get a passport?", "who is the king?"),
+        ("How do I get a passport?", "and a boat?"),
+        ("你好", "量子力学是什么"),
+    ],
+)
+def test_a_follow_up_about_something_else_is_refused(
+    responder: FaqResponder, before: str, then: str
+) -> None:
+    said = responder.answer(dialogue(before)).text
+    answer = responder.answer(dialogue(before, said, then))
+    assert answer.match is None
+    assert REFUSED[answer.language] in answer.text
+
+
 @pytest.mark.parametrize("text", ["", "   ", "😀", "???", "\x00", "护" * 2_001])
 async def test_a_question_without_words_or_end_is_refused(
     responder: FaqResponder, text: str

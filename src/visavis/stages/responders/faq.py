@@ -27,6 +27,8 @@ _CANDIDATES = 3
 _SURE = 0.95
 """Confidence from which even a term that several pairs share is answered."""
 _SENTENCES_TRIED = 8
+_FOLLOW_UP_LIMIT = 60
+"""Characters; a longer question says by itself what it is about."""
 _SMALL_TALK = "small-talk"
 
 _REFUSAL: dict[Language, str] = {
@@ -157,8 +159,9 @@ class FaqResponder:
         """Answer the last message, with what the answer cites and what else came near.
 
         Args:
-            history: The dialogue. The last message is the user's; of the others, only a question that
-                was met with a hint or a choice matters, so that "yes" or "the second" takes it.
+            history: The dialogue. The last message is the user's; of the others, only the question
+                before matters: "yes" or "the second" takes what it was met with, and "how much is it?"
+                means what it was about.
 
         Raises:
             TextUnusable: There is no question, or no word in it, or it is too long.
@@ -172,7 +175,10 @@ class FaqResponder:
         question = clean_question(history[-1].text)
         if (taken := self._taken_offer(history, question)) is not None:
             return taken
-        return self._respond(question, language)
+        alone = self._respond(question, language)
+        if alone.outcome == "answer":
+            return alone
+        return self._follow_up(history, question, language) or alone
 
     def emotion_of(self, sentence: str) -> Emotion | None:
         """Suggest how a sentence of an answer is said: as its pair says, regret for refusals."""
@@ -243,6 +249,35 @@ class FaqResponder:
             return None
         taken = earlier.candidates[number or 0]
         return _answered(taken, earlier.candidates, earlier.language)
+
+    def _follow_up(
+        self, history: Sequence[Message], question: str, language: Language
+    ) -> Answer | None:
+        """Read a question that says too little by itself together with the one before.
+
+        Only another pair of the same topic counts: where both together lead back to the pair that was
+        answered before, the new words were about something else.
+        """
+        earlier = [message.text for message in history[:-1] if message.role == "user"]
+        if not earlier or len(question) > _FOLLOW_UP_LIMIT:
+            return None
+        try:
+            before = clean_question(earlier[-1])
+            if detect_language(before) != language:
+                return None
+            previous = self._respond(before, language)
+        except TextUnusable:
+            return None
+        if previous.match is None:
+            return None
+        index = self.prepare()
+        matches = index.search(f"{before[-_FOLLOW_UP_LIMIT:]} {question}", language, _CANDIDATES)
+        best, told = matches[0], previous.match.pair
+        if best.confidence < index.fusion[language].threshold:
+            return None
+        if best.pair.id == told.id or best.pair.topic != told.topic:
+            return None
+        return _answered(best, matches, language)
 
     def _refuse(
         self, candidates: tuple[Match, ...], language: Language, hint: float = 1.0
