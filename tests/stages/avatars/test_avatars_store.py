@@ -1,5 +1,6 @@
 """Where avatars lie and what they may be called."""
 
+import hashlib
 import os
 import unicodedata
 from dataclasses import replace
@@ -42,6 +43,8 @@ def test_shipped_avatars_are_small_and_documented() -> None:
     readme = (folder / "README.md").read_text()
     for pack in packs:
         assert f"`{pack.stem}`" in readme
+        digest = hashlib.sha256(pack.read_bytes()).hexdigest()
+        assert f"`{digest[:8]}…{digest[-8:]}`" in readme
 
 
 def test_default_comes_first(home: Path) -> None:

@@ -13,17 +13,17 @@ import numpy.typing as npt
 
 import visavis
 from visavis.core.errors import Cancelled, FileUnreadable
-from visavis.core.types import FPS, Avatar, FaceTrack, Floats, Picture
+from visavis.core.types import FPS, Avatar, Floats, Picture
 from visavis.media.files import unreadable
 from visavis.media.picture import read_picture
-from visavis.media.video import read_video
-from visavis.models.face_landmarker.predictor import Face
+from visavis.media.video import probe, read_video
 from visavis.stages.avatars.check import SMALLEST_PICTURE, check_reading
 from visavis.stages.avatars.check_video import SHORTEST_SECONDS, judge_scan
 from visavis.stages.avatars.loop import Loop, find_loop, smooth_round
 from visavis.stages.avatars.reading import MAX_SIDE, Readers, Reading, read_face, shared_readers
 from visavis.stages.avatars.report import CheckItem, CheckReport
 from visavis.stages.avatars.scan import Progress, Scan, Stop, crop_even, level_pose, scan_video
+from visavis.stages.avatars.track import CROP_SIDE, make_track, track_faces
 
 PICTURE_SUFFIXES = frozenset(
     [
@@ -63,10 +63,6 @@ VIDEO_SUFFIXES = frozenset(
         ".gif",
     ]
 )
-CROP_SIDE = 256
-"""Pixels of the upright square that ``FaceTrack.to_crop`` maps to."""
-CROP_SCALE = 1.5
-"""How much larger than the landmarks that square is."""
 LOOP_SECONDS = 10.0
 FRAME_BYTES = 800_000_000
 """Most memory of a loop's frames; ten seconds of 720 x 1280 are 690 MB."""
@@ -76,7 +72,6 @@ SMOOTHING = 0.8
 _SURE_MATTE = 0.93
 """Mean opacity of the face's box from which on a matte is believed; its corners are hair or air."""
 
-_RIGHT_EYE, _LEFT_EYE = 33, 263
 _BLOCK = 1 << 20
 
 
@@ -172,7 +167,13 @@ def open_picture(path: str | Path) -> Picture | None:
     except FileUnreadable:
         if suffix in PICTURE_SUFFIXES or not Path(path).is_file():
             raise
-        return None
+    try:
+        probe(path)
+    except FileUnreadable as error:
+        raise FileUnreadable(
+            f"{path} is neither a picture nor a video that can be read; give a JPEG, PNG or MP4"
+        ) from error
+    return None
 
 
 def create_from_picture(
@@ -251,48 +252,6 @@ def create_from_video(
         "loop_end": (start + loop.end) / FPS,
     }
     return Avatar(name, frames, track, info=info), report
-
-
-def track_faces(faces: list[Face]) -> FaceTrack:
-    """Gather single faces."""
-    return make_track(
-        np.stack([face.landmarks for face in faces]),
-        np.array([face.score for face in faces], np.float32),
-        np.stack([face.blendshapes for face in faces]),
-        np.stack([face.pose for face in faces]),
-    )
-
-
-def make_track(marks: Floats, scores: Floats, blendshapes: Floats, pose: Floats) -> FaceTrack:
-    """Add boxes and upright crops to landmarks (T, 478, 3) in pixels."""
-    points = marks[..., :2]
-    boxes = np.concatenate([points.min(1), points.max(1)], axis=1)
-    crops = np.stack([upright_crop(row) for row in points])
-    return FaceTrack(
-        boxes.astype(np.float32),
-        marks.astype(np.float32),
-        scores.astype(np.float32),
-        crops,
-        blendshapes.astype(np.float32),
-        pose.astype(np.float32),
-    )
-
-
-def upright_crop(points: Floats) -> Floats:
-    """Affine map (2, 3) from the picture to a ``CROP_SIDE`` square with the face upright in it.
-
-    Args:
-        points: float32 (478, 2) pixels.
-    """
-    along = points[_LEFT_EYE] - points[_RIGHT_EYE]
-    cos, sin = along / max(float(np.linalg.norm(along)), 1e-6)
-    turn = np.array([[cos, sin], [-sin, cos]], np.float32)
-    turned = points @ turn.T
-    low, high = turned.min(0), turned.max(0)
-    scale = CROP_SIDE / (CROP_SCALE * max(float((high - low).max()), 1.0))
-    shift = CROP_SIDE / 2 - scale * (low + high) / 2
-    affine: Floats = np.concatenate([scale * turn, shift[:, None]], axis=1).astype(np.float32)
-    return affine
 
 
 def hash_file(path: str | Path) -> str:
