@@ -111,9 +111,9 @@ def test_sample_answers_can_be_spoken() -> None:
         for pair in base.pairs:
             if pair.is_gap:
                 continue
-            assert 1 <= sum(pair.answer.count(mark) for mark in "。.?!?") <= 6, pair.id
+            assert 1 <= sum(pair.answer.count(mark) for mark in "。.?!？！") <= 6, pair.id
             assert len(pair.answer) < 420, pair.id
             assert not set(pair.answer) & set("*#|•[]<>\n_"), pair.id
-            assert pair.answer[-1] in "。.?!?", pair.id
+            assert pair.answer[-1] in "。.?!？！", pair.id
             han = any("\u4e00" <= c <= "\u9fff" for c in pair.answer)
             assert han == (pair.language == "zh"), pair.id

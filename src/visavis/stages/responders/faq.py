@@ -36,15 +36,15 @@ _REFUSAL: dict[Language, str] = {
     "en": "My knowledge base has no answer to that.",
 }
 _TOPICS: dict[Language, str] = {
-    "zh": "您可以问我,比如:{0}",
+    "zh": "您可以问我，比如：{0}",
     "en": "You can ask me, for example: {0}",
 }
 _HINT: dict[Language, str] = {
-    "zh": "我能回答的最接近的问题是:{0}如果您想问的就是这个,请说“是的”。",
+    "zh": "我能回答的最接近的问题是：{0}如果您想问的就是这个，请说“是的”。",
     "en": "The closest question that I can answer is: {0} If that is what you mean, say yes.",
 }
 _CHOICE: dict[Language, str] = {
-    "zh": "您想问的是哪一个问题?",
+    "zh": "您想问的是哪一个问题？",
     "en": "Which of these do you mean?",
 }
 _ORDINALS: tuple[re.Pattern[str], ...] = tuple(
