@@ -1,0 +1,1 @@
+"""Silero VAD: speech or not, every 32 ms."""
