@@ -1,4 +1,4 @@
-"""`visavis avatar`: make, check, list, show and remove avatars."""
+"""`visavis avatar`: make, check, list, show, draw and remove avatars."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIGNS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("fail", "r
 
 @click.group("avatar")
 def command() -> None:
-    """Make, check, list, show and remove avatars."""
+    """Make, check, list, show, draw and remove avatars."""
 
 
 @command.command("create")
@@ -136,6 +136,31 @@ def show_avatar(name: str, picture: Path | None, as_json: bool) -> None:
     for key, value in rows.items():
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         click.echo(f"{key:<{width}}  {shown}")
+
+
+@command.command("sheet")
+@click.argument("name")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The PNG to write."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(96, 1080),
+    default=288,
+    show_default=True,
+    help="Shorter side of each picture, pixels.",
+)
+def draw_sheet(name: str, output: Path, size: int) -> None:
+    """Draw all that the puppet makes of an avatar: emotions, mouth shapes, blinks and turns.
+
+    NAME is a stored avatar, an .avatar file, a picture or a video.
+    """
+    from visavis.media.picture import write_png
+    from visavis.stages.animators.contact_sheet import draw_contact_sheet
+    from visavis.stages.avatars import store
+
+    write_png(output, draw_contact_sheet(store.load(name), size))
+    click.echo(f"drawn: {output}")
 
 
 @command.command("remove")

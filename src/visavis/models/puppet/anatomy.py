@@ -150,7 +150,9 @@ class Anatomy:
         depth = self._depth.at(where) @ self._depth_values.astype(np.float32)
         fw, fh = self.face_width, self.face_height
         x, y = where[:, 0], where[:, 1]
-        head = 1 - smoothstep(y, self.chin_y - 0.02 * fh, self.chin_y + 0.75 * fh)
+        # The neck shears; at the picture's lower border it is at rest, as there is none below it.
+        floor = min(self.chin_y + 0.75 * fh, max(self.height - 1.0, self.chin_y + 0.08 * fh))
+        head = 1 - smoothstep(y, self.chin_y - 0.02 * fh, floor)
         chest = smoothstep(y, self.chin_y + 0.05 * fh, self.chin_y + 0.8 * fh)
         if not self._has_matte:
             top = self.centre[1] - 0.12 * fh
