@@ -36,7 +36,7 @@ from visavis.models.puppet.visemes import (
     Viseme,
 )
 
-__all__ = ["LOOKAHEAD_S", "LOOKBEHIND_S", "PAUSE_S", "VISEMES", "lip_gap", "mouth_track"]
+__all__ = ["LEAD_S", "LOOKAHEAD_S", "LOOKBEHIND_S", "PAUSE_S", "VISEMES", "lip_gap", "mouth_track"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,10 @@ LOOKAHEAD_S = 0.3
 """A frame depends only on marks that begin no later than this many seconds after its middle."""
 LOOKBEHIND_S = 0.6
 """A frame depends only on marks that end no earlier than this many seconds before its middle."""
+LEAD_S = 0.02
+"""The mouth is shown as it is so much later: lips are seen to move before they are heard. In videos
+of 34 people their opening led the sound by one frame (models/audio2mouth/README.md); half of that is
+inside every tolerance of lip sync (ITU-R BT.1359: 45 ms early, 125 ms late)."""
 PAUSE_S = 0.12
 """A shorter silence between two sounds is part of speaking: the mouth does not shut for it."""
 
@@ -104,7 +108,7 @@ def mouth_track(
 ) -> Floats:
     """Mouth channels of frames ``start_frame`` to ``start_frame + frames``, from phoneme marks.
 
-    Frame i shows the time from i / fps to (i + 1) / fps and is evaluated at its middle.
+    Frame i shows the time from i / fps to (i + 1) / fps and is evaluated ``LEAD_S`` after its middle.
 
     Args:
         marks: In any order; only phonemes are used. Symbols that no voice of ours writes are said
@@ -129,7 +133,7 @@ def mouth_track(
     ends = np.maximum.accumulate([s.end for s in sounds])
     for first in range(0, len(track), _BLOCK):
         rows = track[first : first + _BLOCK]
-        time = (start_frame + first + np.arange(len(rows)) + 0.5) / fps
+        time = (start_frame + first + np.arange(len(rows)) + 0.5) / fps + LEAD_S
         lo = int(np.searchsorted(ends, time[0] - _REACH))
         hi = int(np.searchsorted(starts, time[-1] + _REACH))
         if lo >= hi:
@@ -289,7 +293,7 @@ def _place_contacts(sounds: Sequence[_Sound], fps: int) -> dict[str, npt.NDArray
         after = sounds[i + 1] if i + 1 < len(sounds) else None
         start = sound.start - _spare(before, want, _VOWEL_SHARE)
         end = sound.end + _spare(after, want, _VOWEL_SHARE)
-        middle = (round((start + end) / 2 * fps - 0.5) + 0.5) / fps
+        middle = (round(((start + end) / 2 - LEAD_S) * fps - 0.5) + 0.5) / fps + LEAD_S
         start, end = min(start, middle), max(end, middle)
         closing, opening = (_spare(s, _CONTACT_RAMP, _RAMP_SHARE) for s in (before, after))
         holds[kind].append((start, end, max(closing, _RAMP_MIN), max(opening, _RAMP_MIN)))
