@@ -23,7 +23,8 @@ from visavis.models.puppet.anatomy import LIP_ROWS, Anatomy, close_lips, rotatio
 from visavis.models.puppet.face_units import FaceUnits
 from visavis.models.puppet.light import EYES, fill_background, find_white, unmix
 from visavis.models.puppet.mouth import MouthInterior, MouthShape
-from visavis.models.puppet.warp import Grid, Interpolant, fill_polygon, smooth_curve, smoothstep
+from visavis.models.puppet.patch import Motion, Patch
+from visavis.models.puppet.warp import Interpolant, fill_polygon, half_plane, smooth_curve
 
 _UPPER = np.array(mesh.LIPS_INNER_UPPER)
 _LOWER = np.array(mesh.LIPS_INNER_LOWER)
@@ -99,52 +100,11 @@ class View:
     rest: Floats
 
 
-class _Patch:
-    """A rectangle with its own nodes, and the weights that carry landmark values to them."""
-
-    def __init__(
-        self,
-        box: tuple[int, int, int, int],
-        cell: int,
-        layers: dict[str, tuple[Interpolant, npt.NDArray[np.intp]]],
-        body: Anatomy,
-    ) -> None:
-        self.grid = Grid(box, cell)
-        self.box = box
-        x0, y0, x1, y1 = box
-        self.where = (slice(y0, y1), slice(x0, x1))
-        self.shape = (y1 - y0, x1 - x0)
-        self.corner = np.array([x0, y0], np.float32)
-        flat = self.grid.flat
-        self.weights: dict[str, Floats] = {}
-        for name, (interpolant, kept) in layers.items():
-            full = np.zeros((len(flat), len(body.landmarks)), np.float32)
-            full[:, kept] = interpolant.at(flat)
-            self.weights[name] = full
-        self.depth, self.head, self.chest = body.body_at(flat)
-
-    def fade(self, border: float) -> Floats:
-        """1 in the middle, falling smoothly to 0 at the edge: (h, w, 1)."""
-        h, w = self.shape
-        x = np.minimum(np.arange(w), np.arange(w)[::-1]).astype(np.float32) / w
-        y = np.minimum(np.arange(h), np.arange(h)[::-1]).astype(np.float32) / h
-        mask = smoothstep(x, 0.0, border)[None] * smoothstep(y, 0.0, border)[:, None]
-        return np.asarray(mask[..., None])
-
-
 def _find_stomion(landmarks: Floats) -> Floats:
     """The point (3,) where the middles of the lips meet."""
     middle = len(_UPPER) // 2
     found: Floats = (landmarks[_UPPER[middle]] + landmarks[_LOWER[middle]]) / 2
     return found
-
-
-def _half_plane(line: Floats, shape: tuple[int, int], *, above: bool) -> Floats:
-    """Outline of all of a patch above or below a line that runs from left to right."""
-    h, w = shape
-    aside, far = np.array([2 * w, 0], np.float32), -2.0 * h if above else 3.0 * h
-    ends = np.array([[4.0 * w, far], [-3.0 * w, far]], np.float32)
-    return np.concatenate([line[:1] - aside, line, line[-1:] + aside, ends])
 
 
 class Puppet:
@@ -210,12 +170,10 @@ class Puppet:
         upper = spread(np.array([i for i in skin if i not in _LOWER_LIP]))
         lower = spread(np.array([i for i in skin if i not in _UPPER_LIP]))
         with_iris = spread(np.arange(len(xy)), ridge=3e-3)  # an iris moves as a disc
-        step = max(1, round(body.face_height / 330))
+        # Nodes lie as dense over a large face as over a small one.
+        fine, middle, coarse = (max(1, round(n * body.face_height / 330)) for n in (2, 3, 8))
         box = (0, 0, self.width, self.height)
-        self._base = _Patch(box, 8 * step, {"all": every}, body)
-        # The whole picture has many nodes: its units are spread once, not frame by frame.
-        base_units = np.einsum("nk,ukc->unc", self._base.weights["all"], self.fields)
-        self._base_units = np.ascontiguousarray(base_units.reshape(len(self.fields), -1))
+        self._base = Patch(box, coarse, {"all": every}, body, self.fields)
         self._eyes = []
         for above, below, _ in EYES:
             (x0, y0), (x1, y1) = xy[above].min(0), xy[above].max(0)
@@ -226,14 +184,15 @@ class Puppet:
                 "lower": spread(np.setdiff1d(skin, above[1:-1])),
                 "eye": with_iris,
             }
-            self._eyes.append(_Patch(box, 2 * step, layers, body))
+            self._eyes.append(Patch(box, fine, layers, body, self.fields))
         lips = xy[mesh.LIPS_OUTER]
         x0, y0, x1 = lips[:, 0].min(), lips[:, 1].min(), lips[:, 0].max()
         wide = x1 - x0
         box = self._clip(
             x0 - 0.4 * wide, y0 - 0.34 * wide, x1 + 0.4 * wide, body.chin_y + 0.45 * wide
         )
-        self._lips = _Patch(box, 3 * step, {"upper": upper, "lower": lower}, body)
+        layers = {"upper": upper, "lower": lower}
+        self._lips = Patch(box, middle, layers, body, self.fields)
         self._lips_fade = self._lips.fade(0.16)
         self._eye_fades = [p.fade(0.20) for p in self._eyes]
 
@@ -265,26 +224,25 @@ class Puppet:
 
     def _draw(self, pose: Pose) -> Picture:
         turn = rotation(pose.yaw, pose.pitch, pose.roll)
-        moved, eyeballs = self._displace(pose)
+        moved, skin, eyeballs = self._displace(pose)
         posed = self._body.carry(self.landmarks + moved, turn, pose.shift)
 
-        base = (pose.units @ self._base_units).reshape(-1, 3)
-        if self._view is not None:
-            base = base + self._base.weights["all"] @ self._view.rest
-        pixels = self._pull(self._base, base, turn, pose)
+        # The coarse grid of the whole picture leaves lips and lids to the patches.
+        whole = replace(skin, correction=None)
+        pixels = self._pull(self._base, self._base.spread("all", whole), turn, pose)
         eye_maps = []
         for patch, fade in zip(self._eyes, self._eye_fades, strict=True):
             around = pixels[patch.where].copy()
-            below = self._pull(patch, patch.weights["lower"] @ moved, turn, pose)
+            below = self._pull(patch, patch.spread("lower", skin), turn, pose)
             pixels[patch.where] += (below - around) * fade
-            above = self._pull(patch, patch.weights["upper"] @ moved, turn, pose)
-            eyeball = self._pull(patch, patch.weights["eye"] @ eyeballs, turn, pose)
+            above = self._pull(patch, patch.spread("upper", skin), turn, pose)
+            eyeball = self._pull(patch, patch.spread("eye", eyeballs), turn, pose)
             eye_maps.append((around + (above - around) * fade, eyeball))
         lips = self._lips
         around = pixels[lips.where].copy()
-        upper = self._pull(lips, lips.weights["upper"] @ moved, turn, pose)
+        upper = self._pull(lips, lips.spread("upper", skin), turn, pose)
         pixels[lips.where] += (upper - around) * self._lips_fade
-        lower = self._pull(lips, lips.weights["lower"] @ moved, turn, pose)
+        lower = self._pull(lips, lips.spread("lower", skin), turn, pose)
         lower = around + (lower - around) * self._lips_fade
         frame = self._sample(pixels)
 
@@ -298,13 +256,14 @@ class Puppet:
             frame = cv2.blendLinear(frame, self._background, alpha, 1 - alpha)
         return frame
 
-    def _displace(self, pose: Pose) -> tuple[Floats, Floats]:
-        """Landmark displacements (478, 3) of the skin, and of the eyeballs under the lids."""
+    def _displace(self, pose: Pose) -> tuple[Floats, Motion, Motion]:
+        """Landmark displacements (478, 3), the motion of the skin, and that under the lids."""
         u = pose.units
-        moved = np.tensordot(u, self.fields, 1).astype(np.float32)
-        if self._view is not None:
-            moved += self._view.rest
-        eyeballs = moved - np.tensordot(u[_LID_UNITS], self.fields[_LID_UNITS], 1)
+        rest = None if self._view is None else self._view.rest
+        plain = np.tensordot(u, self.fields, 1).astype(np.float32)
+        moved = plain if rest is None else plain + rest
+        before = moved.copy()
+        gaze = np.zeros_like(plain)
         for side, (upper, lower, iris), wide in zip(
             ("Right", "Left"), EYES, self._eye_widths, strict=True
         ):
@@ -312,8 +271,8 @@ class Puppet:
             downward = u[UNIT_INDEX["eyeLookDown" + side]] - u[UNIT_INDEX["eyeLookUp" + side]]
             gx = pose.gaze[0] + (inward if side == "Right" else -inward)
             gy = pose.gaze[1] + downward
-            eyeballs[iris, 0] = 0.17 * wide * float(np.clip(gx, -1, 1))
-            eyeballs[iris, 1] = 0.10 * wide * float(np.clip(gy, -1, 1))
+            gaze[iris, 0] = 0.17 * wide * float(np.clip(gx, -1, 1))
+            gaze[iris, 1] = 0.10 * wide * float(np.clip(gy, -1, 1))
             self._keep_apart(moved, upper[1:-1], lower[1:-1], 0.85)
         self._keep_apart(moved, _UPPER[1:-1], _LOWER[1:-1], 0.5)
         if pose.lips > 0:
@@ -322,7 +281,12 @@ class Puppet:
             for above, below, share in LIP_ROWS:
                 moved[above[1:-1], :2] += share * half
                 moved[below[1:-1], :2] -= share * half
-        return moved, eyeballs.astype(np.float32)
+        open_eyed = u.copy()
+        open_eyed[_LID_UNITS] = 0
+        irises = np.concatenate([EYES[0][2], EYES[1][2]])
+        gaze[irises] -= np.tensordot(open_eyed, self.fields[:, irises], 1)
+        skin = Motion(u, moved - before, rest)
+        return moved, skin, Motion(open_eyed, gaze, rest)
 
     def _keep_apart(
         self, moved: Floats, upper: mesh.Indices, lower: mesh.Indices, share: float
@@ -342,7 +306,7 @@ class Puppet:
         moved[lower, :2] -= crossed * (1 - share)
 
     def _pull(
-        self, patch: _Patch, moved: Floats, turn: npt.NDArray[np.float64], pose: Pose
+        self, patch: Patch, moved: Floats, turn: npt.NDArray[np.float64], pose: Pose
     ) -> Floats:
         """Where each pixel of a patch comes from, (h, w, 2), when its nodes move by ``moved``.
 
@@ -374,7 +338,7 @@ class Puppet:
     def _draw_eye(
         self,
         frame: Picture,
-        patch: _Patch,
+        patch: Patch,
         upper: Floats,
         lower: Floats,
         upper_map: Floats,
@@ -384,7 +348,7 @@ class Puppet:
         mm = self._body.mm
         rim, low_rim = smooth_curve(upper - patch.corner, 4), smooth_curve(lower - patch.corner, 4)
         view = np.ascontiguousarray(frame[patch.where])
-        lid = fill_polygon(patch.shape, _half_plane(rim, patch.shape, above=True), 0.2 * mm)
+        lid = fill_polygon(patch.shape, half_plane(rim, patch.shape, above=True), 0.2 * mm)
         view = cv2.blendLinear(self._sample(upper_map), view, lid, 1 - lid)
         middle = len(upper) // 2
         gap = float(np.linalg.norm(upper[middle] - lower[middle])) / mm
@@ -401,7 +365,7 @@ class Puppet:
         upper, lower = posed[_UPPER] - patch.corner, posed[_LOWER] - patch.corner
         gap = float(((lower - upper) @ self._body.down).max()) / mm
         lower_line = smooth_curve(lower, 5)
-        below = _half_plane(lower_line, patch.shape, above=False)
+        below = half_plane(lower_line, patch.shape, above=False)
         low = fill_polygon(patch.shape, below, 0.22 * mm)
         view = np.ascontiguousarray(frame[patch.where])
         view = cv2.blendLinear(self._sample(lower_map), view, low, 1 - low)
@@ -409,14 +373,18 @@ class Puppet:
         if openness > 0:
             outline = np.concatenate([smooth_curve(upper, 5), lower_line[::-1]])
             hole = fill_polygon(patch.shape, outline, 0.25 * mm) * openness
+            # Only around the opening: that is a small part of the patch.
+            x0, y0 = np.clip(np.floor(outline.min(0) - 4 * mm), 0, None).astype(int)
+            x1, y1 = np.ceil(outline.max(0) + 4 * mm).astype(int)
+            part = (slice(y0, y1), slice(x0, x1))
+            corner = patch.corner + np.array([x0, y0], np.float32)
             shifted = replace(
-                teeth,
-                upper_edge=teeth.upper_edge - patch.corner,
-                lower_edge=teeth.lower_edge - patch.corner,
+                teeth, upper_edge=teeth.upper_edge - corner, lower_edge=teeth.lower_edge - corner
             )
-            inside = self._mouth.draw(hole, shifted)
-            mixed = view + (inside - view) * hole[..., None]
-            view = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+            seen = np.ascontiguousarray(hole[part])
+            inside = self._mouth.draw(seen, shifted)
+            mixed = view[part] + (inside - view[part]) * seen[..., None]
+            view[part] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
         frame[patch.where] = view
 
     def _find_teeth(self, turn: npt.NDArray[np.float64], pose: Pose) -> MouthShape:

@@ -147,3 +147,11 @@ def smooth_curve(points: Floats, count: int) -> Floats:
         2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
     )
     return np.concatenate([curve.transpose(1, 0, 2).reshape(-1, 2), points[-1:]]).astype(np.float32)
+
+
+def half_plane(line: Floats, shape: tuple[int, int], *, above: bool) -> Floats:
+    """Outline of all of a patch above or below a line that runs from left to right."""
+    h, w = shape
+    aside, far = np.array([2 * w, 0], np.float32), -2.0 * h if above else 3.0 * h
+    ends = np.array([[4.0 * w, far], [-3.0 * w, far]], np.float32)
+    return np.concatenate([line[:1] - aside, line, line[-1:] + aside, ends])
