@@ -54,6 +54,13 @@ def close_lips(landmarks: Floats, limit: float) -> Floats:
     return out
 
 
+def find_stomion(landmarks: Floats) -> Floats:
+    """The point (3,) where the middles of the lips meet."""
+    middle = len(_UPPER) // 2
+    found: Floats = (landmarks[_UPPER[middle]] + landmarks[_LOWER[middle]]) / 2
+    return found
+
+
 class Anatomy:
     """Measures of one face, and the parts of the picture that go with its head.
 

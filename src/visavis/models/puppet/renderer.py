@@ -19,7 +19,7 @@ import numpy.typing as npt
 from visavis.core.types import Floats, Picture
 from visavis.models.common import mesh
 from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
-from visavis.models.puppet.anatomy import LIP_ROWS, Anatomy, close_lips, rotation
+from visavis.models.puppet.anatomy import LIP_ROWS, Anatomy, close_lips, find_stomion, rotation
 from visavis.models.puppet.face_units import FaceUnits
 from visavis.models.puppet.light import EYES, fill_background, find_white, unmix
 from visavis.models.puppet.mouth import MouthInterior, MouthShape
@@ -100,13 +100,6 @@ class View:
     rest: Floats
 
 
-def _find_stomion(landmarks: Floats) -> Floats:
-    """The point (3,) where the middles of the lips meet."""
-    middle = len(_UPPER) // 2
-    found: Floats = (landmarks[_UPPER[middle]] + landmarks[_LOWER[middle]]) / 2
-    return found
-
-
 class Puppet:
     """A portrait that can be posed. Not thread-safe.
 
@@ -150,7 +143,7 @@ class Puppet:
         # The lower incisors move as the lip before them does when nothing but the jaw moves it.
         jaw = np.array([[n.startswith("jaw")] for n in ARKIT_UNITS], np.float32)
         self._jaw = self.fields[:, 17, :2] * jaw
-        self._stomion = _find_stomion(self.landmarks)
+        self._stomion = find_stomion(self.landmarks)
 
     def _setup_patches(self) -> None:
         body, xy = self._body, self.landmarks[:, :2]
@@ -170,8 +163,10 @@ class Puppet:
         upper = spread(np.array([i for i in skin if i not in _LOWER_LIP]))
         lower = spread(np.array([i for i in skin if i not in _UPPER_LIP]))
         with_iris = spread(np.arange(len(xy)), ridge=3e-3)  # an iris moves as a disc
-        # Nodes lie as dense over a large face as over a small one.
-        fine, middle, coarse = (max(1, round(n * body.face_height / 330)) for n in (2, 3, 8))
+        # Nodes lie as dense over a large face as over a small one; powers of two, since OpenCV
+        # interpolates between nodes in steps of 1/32.
+        scale = np.log2(body.face_height / 330)
+        fine, middle, coarse = (2 ** max(0, round(k + scale)) for k in (1, 1.4, 3))
         box = (0, 0, self.width, self.height)
         self._base = Patch(box, coarse, {"all": every}, body, self.fields)
         self._eyes = []
@@ -217,7 +212,7 @@ class Puppet:
         self._view = view
         try:
             self.landmarks = close_lips(view.landmarks, 1.4 * self._body.mm)
-            self._stomion = _find_stomion(self.landmarks + view.rest)
+            self._stomion = find_stomion(self.landmarks + view.rest)
             return self._draw(pose)
         finally:
             self.landmarks, self._stomion, self._view = own, stomion, None
@@ -388,7 +383,7 @@ class Puppet:
         frame[patch.where] = view
 
     def _find_teeth(self, turn: npt.NDArray[np.float64], pose: Pose) -> MouthShape:
-        """Where the teeth are: the upper ones fixed to the skull, the lower ones to the jaw."""
+        """Find the edges of the teeth: the upper row is fixed to the skull, the lower to the jaw."""
         body = self._body
         down = np.append(body.down, 0).astype(np.float32)
         behind = np.array([0, 0, 6 * body.mm], np.float32)
