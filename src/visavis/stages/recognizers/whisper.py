@@ -26,6 +26,8 @@ CHINESE_PROMPT = "以下是普通话的句子。"
 _PAUSE = 0.8
 _LONGEST = 28.0
 """Whisper hears 30 seconds at a time."""
+_TAIL = 0.7
+"""Seconds at the end of a turn that hold no word of their own."""
 _UNSURE = -1.0
 """Mean log probability of a token below which a text is doubted (Radford et al. 2022, 4.5)."""
 _NO_SPEECH = 0.4
@@ -132,7 +134,14 @@ class WhisperRecognizer:
             beam_size=5,
             **options,
         )
-        return list(segments)
+        kept = []
+        for segment in segments:
+            kept.append(segment)
+            # Segments are made as they are asked for. A turn fits one window; what Whisper would
+            # make of the last breath in another one is invented, and takes five times as long.
+            if segment.end >= len(samples) / SAMPLE_RATE - _TAIL:
+                break
+        return kept
 
 
 def tidy_text(text: str, language: Language) -> str:
