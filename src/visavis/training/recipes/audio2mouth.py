@@ -46,7 +46,10 @@ class TrainConfig:
         loop: Length and speed.
         batch: Clips in a step.
         clip_frames: Length of a clip, in frames of 40 ms.
-        contact_weight: How much more a frame counts in which the lips meet.
+        contact_weight: How much more a frame counts in which the lips meet. With much more than this
+            the mouth shuts for other stops and nasals, too.
+        teeth_weight: How much more one counts in which the lower lip is at the teeth; without it the
+            rare f and v are never shown.
         gap_weight: Of the error of the distance between the lips.
         motion_weight: Of the error of the difference between frames.
         speaking_weight: Of the error of whether somebody speaks.
@@ -57,7 +60,8 @@ class TrainConfig:
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=3000))
     batch: int = 16
     clip_frames: int = 150
-    contact_weight: float = 3.0
+    contact_weight: float = 1.5
+    teeth_weight: float = 4.0
     gap_weight: float = 1.0
     motion_weight: float = 0.5
     speaking_weight: float = 0.05
@@ -108,8 +112,9 @@ def mouth_loss(
     features, wanted, speaking = batch
     logits = net(features)
     shown = torch.sigmoid(logits[..., :-1])
-    contact = wanted[..., _PRESS] / VISEMES["closed"].targets[_PRESS]
-    weight = 1 + config.contact_weight * contact
+    lips = wanted[..., _PRESS] / VISEMES["closed"].targets[_PRESS]
+    teeth = (wanted[..., _ROLL_LOWER] / VISEMES["teeth"].targets[_ROLL_LOWER] - lips).clamp(min=0)
+    weight = 1 + config.contact_weight * lips + config.teeth_weight * teeth
     channels = torch.tensor(CHANNEL_WEIGHTS)
     error = nn.functional.smooth_l1_loss(shown, wanted, reduction="none", beta=0.02)
     mouth = (error * channels * weight[..., None]).mean()
