@@ -175,13 +175,13 @@ class AnimatorSuite:
         assert idle.image.shape == first[0].frames[0].image.shape
         assert idle.image.dtype == np.uint8
 
-    @pytest.mark.parametrize("length", [0, 1, 959, 960, 961])
-    def test_takes_sound_of_any_length(
-        self, animator: Animator, avatar: Avatar, length: int
-    ) -> None:
-        sound = Waveform(np.full(length, 0.1, np.float32), RATE)
-        segments = run(animator.open(avatar), Speech(1, make_sentence(), sound))
-        assert sum(len(s.frames) for s in segments) == -(-length // 960)
+    def test_takes_sound_of_any_length(self, animator: Animator, avatar: Avatar) -> None:
+        performance = animator.open(avatar)
+        for length in (0, 1, 959, 960, 961):
+            sound = Waveform(np.full(length, 0.1, np.float32), RATE)
+            segments = run(performance, Speech(1, make_sentence(), sound))
+            assert sum(len(s.frames) for s in segments) == -(-length // 960)
+            performance.reset()
 
     def test_one_second_stays_one_second(self, animator: Animator, avatar: Avatar) -> None:
         segments = run(animator.open(avatar), make_speech(1.0))

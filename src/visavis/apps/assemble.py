@@ -181,8 +181,8 @@ class Cast:
     def recognizer(self) -> Recognizer:
         """The recogniser, made when it is needed first."""
         if self._recognizer is None:
-            made: Recognizer = registry.load("recognizers", self.settings.recognizer)()
-            self._recognizer = made
+            stage = registry.load("recognizers", self.settings.recognizer)
+            self._recognizer = _make(stage, hint=self.settings.hint)
         return self._recognizer
 
     @property

@@ -40,7 +40,7 @@ class Measurement:
     Attributes:
         stage: What was measured.
         case: On what.
-        loading: Seconds until the stage could begin, once.
+        loading: Seconds until the stage had done its first, small task.
         first: Seconds from the input to the first result.
         per_second: Seconds of work for a second of sound or video; None where there is none.
         total: Seconds for the whole case.
@@ -215,6 +215,8 @@ def _synthesizers(cast: Cast, runs: int) -> Iterator[Measurement]:
         with _stopwatch() as elapsed:
             stage = registry.load("synthesizers", name)()
             voices = stage.voices()
+            hello = Sentence(0, 0, "Hello.", "en")
+            asyncio.run(_time_async(stage.speak(hello, voices[0].name)))
             loading = elapsed()
         for language, text in TEXTS.items():
             voice = next((v.name for v in voices if language in v.languages), None)

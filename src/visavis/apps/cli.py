@@ -114,8 +114,13 @@ def main(state: MutableMapping[str, Any] | None, verbose: int, debug: bool) -> N
     """
     if state is not None:
         state["debug"] = state["debug"] or debug
+    debug = debug or bool(state and state["debug"])
     level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
+    if not (debug or verbose):
+        # What failed is said in one sentence at the end; the traceback is for those who ask.
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(lambda record: not record.exc_info)
     if verbose < 2:
         for noisy in ("faster_whisper", "jieba", "libav", "httpx"):
             logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -19,6 +19,8 @@ class Settings:
 
     Attributes:
         recognizer: Stage that hears.
+        hint: Words that questions are likely to hold; it settles what sounds the same. The default
+            is of the sample base.
         responder: Stage that answers.
         animator: Stage that shows the face.
         avatar: Who answers; empty for the first one shipped.
@@ -37,6 +39,7 @@ class Settings:
     """
 
     recognizer: str = "whisper"
+    hint: str = "办理、补办、居住证、身份证、社保卡、护照、公积金。"
     responder: str = "faq"
     animator: str = "puppet"
     avatar: str = ""
