@@ -4,16 +4,16 @@
     python benchmarks/voices.py --every-voice        every voice, six sentences of its language
     python benchmarks/voices.py --synthesizer hibari
 
-The recogniser is whisper-base. Both sides are written out by the normaliser before they are
+The recognisers are whisper-base and the small vosk model of the language. Both sides are written out by the normaliser before they are
 compared, so that "50%" against "百分之五十" is no error; figures are read as quantity or digit by
-digit, whichever is nearer. Also printed: seconds of computing for a second of sound, the delay of
+digit, whichever is nearer. For Chinese the errors in pinyin with tones are counted too: a recogniser that
+writes another character of the same sound has heard right. Also printed: seconds of computing for a second of sound, the delay of
 the first sound, the mean pitch and the level.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import re
 import time
@@ -93,10 +93,48 @@ def write_out(text: str, language: Language, digits: bool = False) -> list[str]:
         said = normalize(text, "zh") if text.strip(" .。") else ""
         said = said.replace("幺", "一").replace("两", "二").lower()
         return re.findall(r"[a-z]+|[\u4e00-\u9fff]", said)
+    text = re.sub(r"(\d)\.(\d\d) ?([ap])\.?m", r"\1:\2 \3m", text)
     if digits:
         text = re.sub(r"\d", r" \g<0> ", text)
     said = normalize(text, "en") if text.strip(" .") else ""
     return re.findall(r"[a-z']+", said.lower().replace("-", " "))
+
+
+def pinyin_of(characters: list[str]) -> list[str]:
+    from pypinyin import Style, lazy_pinyin
+
+    return lazy_pinyin("".join(characters), style=Style.TONE3, neutral_tone_with_five=True)
+
+
+class Recognisers:
+    """Both recognisers, on 16 kHz sound."""
+
+    def __init__(self, language: Language) -> None:
+        import vosk
+        from faster_whisper import WhisperModel
+
+        vosk.SetLogLevel(-1)
+        self._language = language
+        self._vosk = vosk.Model(str(locate(f"vosk-{language}")))
+        self._whisper = WhisperModel(
+            str(locate("whisper-base")), device="cpu", compute_type="int8", cpu_threads=2
+        )
+
+    def whisper(self, sound: np.ndarray) -> str:
+        prompt = "以下是普通话的句子。" if self._language == "zh" else None
+        segments, _ = self._whisper.transcribe(
+            sound, language=self._language, initial_prompt=prompt, beam_size=5, temperature=0.0
+        )
+        return "".join(s.text for s in segments).strip()
+
+    def vosk(self, sound: np.ndarray) -> str:
+        import vosk
+
+        recogniser = vosk.KaldiRecognizer(self._vosk, 16_000)
+        padded = np.concatenate([np.zeros(4000), sound, np.zeros(8000)])
+        recogniser.AcceptWaveform((padded * 32767).astype("<i2").tobytes())
+        text = json.loads(recogniser.FinalResult())["text"]
+        return text.replace(" ", "") if self._language == "zh" else text
 
 
 def edit_distance(left: list[str], right: list[str]) -> int:
@@ -133,11 +171,6 @@ def main() -> None:
     parser.add_argument("--sentences", type=int)
     arguments = parser.parse_args()
 
-    from faster_whisper import WhisperModel
-
-    recogniser = WhisperModel(
-        str(locate("whisper-base")), device="cpu", compute_type="int8", cpu_threads=2
-    )
     stage = load("synthesizers", arguments.synthesizer)()
     voices = list(stage.voices())
     if arguments.voice:
@@ -147,7 +180,11 @@ def main() -> None:
     count = arguments.sentences or (6 if arguments.every_voice else None)
     for voice in voices:
         language: Language = arguments.language or voice.languages[0]
-        wrong = total = 0
+        recognisers = Recognisers(language)
+        wrong: dict[str, int] = dict.fromkeys(
+            ("whisper", "vosk", "whisper_pinyin", "vosk_pinyin"), 0
+        )
+        total = 0
         computed = sounded = 0.0
         first, levels, pitches = [], [], []
         for text in SENTENCES[language][:count]:
@@ -166,22 +203,28 @@ def main() -> None:
             heard_sound = np.interp(
                 np.arange(0, len(sound), voice.sample_rate / 16_000), np.arange(len(sound)), sound
             ).astype(np.float32)
-            prompt = "以下是普通话的句子。" if language == "zh" else None
-            segments, _ = recogniser.transcribe(
-                heard_sound, language=language, initial_prompt=prompt, beam_size=5, temperature=0.0
-            )
-            heard = "".join(s.text for s in segments).strip()
             said = write_out(text, language)
-            choices = itertools.product([False, True])
-            errors = min(edit_distance(said, write_out(heard, language, *c)) for c in choices)
-            wrong += errors
             total += len(said)
-            if errors:
-                print(f"  {errors}: {text}\n     {heard}")
+            for name in ("whisper", "vosk"):
+                heard = getattr(recognisers, name)(heard_sound)
+                readings = [write_out(heard, language, digits) for digits in (False, True)]
+                errors = min(edit_distance(said, reading) for reading in readings)
+                wrong[name] += errors
+                if language == "zh":
+                    wrong[f"{name}_pinyin"] += min(
+                        edit_distance(pinyin_of(said), pinyin_of(reading)) for reading in readings
+                    )
+                if errors:
+                    print(f"  {name} {errors}: {text}\n     {heard}", flush=True)
         row = {
             "voice": voice.name,
             "language": language,
-            "error_rate": round(wrong / total, 4),
+            "sentences": count or len(SENTENCES[language]),
+            "error_rates": {
+                k: round(v / total, 4)
+                for k, v in wrong.items()
+                if language == "zh" or k in ("whisper", "vosk")
+            },
             "cpu_seconds_per_second": round(computed / sounded, 3),
             "first_sound_s": round(float(np.median(first)), 2),
             "pitch_hz": round(float(np.median(pitches))),

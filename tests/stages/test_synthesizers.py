@@ -52,7 +52,7 @@ def test_mixed_scripts_are_each_read_in_their_own():
     assert said["VISA"] == "vˈizə"
     assert said["world"] == "wˈɜɹld"
     said = dict(words_of("The word 你好 means hello.", "en"))
-    assert said["你好"] == "ni↓xau↓"
+    assert said["你好"] == "ni↗xau↓"
 
 
 def test_letters_are_named_and_the_article_is_not():
@@ -78,6 +78,13 @@ def test_pauses_are_merged_and_none_opens_a_sentence():
         ("重新登记", "重新", "ꭧʰʊ↗ŋɕi→n"),
         ("照片", "照片", "ꭧau↘pʰjɛ↘n"),
         ("视为同意", "视为", "ʂɨ↘wei↗"),
+        ("你好", "你好", "ni↗xau↓"),
+        ("我想去", "我", "wo↗"),
+        ("不是不去", "不是", "pu↗ʂɨ↘"),
+        ("一共三次", "一共", "i↗kʊ↘ŋ"),
+        ("一般", "一般", "i↘pa→n"),
+        ("一月", "一月", "i→ɥe↘"),
+        ("第一名", "第一名", "ti↘i→mi↗ŋ"),
     ],
 )
 def test_characters_with_several_readings(text, word, phonemes):

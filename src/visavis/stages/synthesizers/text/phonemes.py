@@ -28,8 +28,10 @@ _PAUSE_OF = {
 }  # fmt: skip
 _PAUSE_OF.update({mark: mark for mark in PAUSES})
 _SPELLED = re.compile(
-    r"(?<![\w'.])(?:[B-HJ-Z]|A(?=\s(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|[B-Z]\b)))(?![\w'.])"
+    r"(?<![\w'.])A(?=[.,;:!?]?$|[,;:!?]"
+    r"|\s(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|or\s[B-Z]\b|and\s[B-Z]\b|[B-Z]\b))"
 )
+"""An A that is the letter's name and not the article. Other single capitals are never words."""
 _LETTERS = {"WIFI": "Wi-Fi", "WiFi": "Wi-Fi", "wifi": "Wi-Fi"}
 _JOINED = re.compile(r"[A-Za-zÀ-ɏ'’]")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import threading
@@ -54,13 +55,43 @@ def cut_words(text: str) -> list[str]:
 
 def read_words(words: list[str]) -> list[str]:
     """Return the phonemes of each word of a run, by the words around it where that decides."""
-    out = []
+    syllables = []
     for i, word in enumerate(words):
         before = words[i - 1] if i else ""
         after = words[i + 1] if i + 1 < len(words) else ""
-        syllables = _by_context(word, before, after)
-        out.append("".join(map(_to_ipa, syllables or _to_pinyin(word))))
-    return out
+        syllables.append(_by_context(word, before, after) or list(_to_pinyin(word)))
+    _apply_sandhi(words, syllables)
+    return ["".join(map(_to_ipa, each)) for each in syllables]
+
+
+def _apply_sandhi(words: list[str], syllables: list[list[str]]) -> None:
+    """Change tones as they change in speech, in place.
+
+    A third tone before a third one becomes the second within a word and between two words of one
+    character; 不 and 一 take their tone from what follows.
+    """
+    flat = [(w, i) for w, each in enumerate(syllables) for i in range(len(each))]
+    for (w, i), (v, j) in itertools.pairwise(flat):
+        tone, following = syllables[w][i][-1:], syllables[v][j][-1:]
+        char = words[w][i : i + 1]
+        if char == "不" and following == "4":
+            syllables[w][i] = "bu2"
+        elif char == "一" and not _is_count(words, w, i):
+            syllables[w][i] = "yi1"
+        elif char == "一" and following in "1234":
+            syllables[w][i] = "yi2" if following == "4" else "yi4"
+        elif tone == following == "3" and (w == v or len(words[w]) == len(words[v]) == 1):
+            syllables[w][i] = syllables[w][i][:-1] + "2"
+
+
+def _is_count(words: list[str], w: int, i: int) -> bool:
+    """Whether 一 is "one of": not an ordinal, not a digit of a longer number, not a date."""
+    text = "".join(words)
+    at = sum(map(len, words[:w])) + i
+    before, after = text[max(0, at - 1) : at], text[at + 1 : at + 2]
+    return before not in tuple(
+        "第初十百千万亿零一二三四五六七八九幺周期点月统唯"
+    ) and after not in tuple("月日号零一二三四五六七八九点楼层")
 
 
 def _by_context(word: str, before: str, after: str) -> list[str] | None:
