@@ -51,6 +51,7 @@ class LazyCommands(click.Group):
         state: dict[str, Any] = {"debug": bool(os.environ.get("VISAVIS_DEBUG"))}
         extra.update(standalone_mode=False, obj=state)
         make_output_safe()
+        limit_threads()
         try:
             result = super().main(args, *rest, **extra)
             sys.stdout.flush()
@@ -91,6 +92,16 @@ def describe_error(error: BaseException) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def limit_threads() -> None:
+    """Keep the small products and warps of a frame on the thread that asks for them.
+
+    Stages already run side by side; the pools of OpenBLAS and OpenCV would only spin between them.
+    Both read these variables when they are loaded, so this comes before any command's imports.
+    """
+    for variable in ("OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        os.environ.setdefault(variable, "1")
 
 
 def make_output_safe() -> None:

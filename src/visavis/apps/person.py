@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visavis.apps.assemble import Cast, clean_text
+from visavis.apps.cli import limit_threads
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Pose
@@ -36,6 +37,7 @@ class Person:
         intensity: float | None = None,
         pose: Pose = "natural",
     ) -> None:
+        limit_threads()
         self._cast = Cast(
             avatar=avatar, voice=voice, emotion=emotion, intensity=intensity, pose=pose
         )
