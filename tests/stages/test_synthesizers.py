@@ -10,6 +10,7 @@ import pytest
 from conformance.synthesizer_suite import sound_of
 from visavis.core.errors import LanguageUnsupported, TextUnusable, UnknownVoice
 from visavis.core.types import Emotion, Sentence, Speech
+from visavis.models.common.heard import LAG_S
 from visavis.stages.synthesizers.delivery import (
     FIRST,
     PEAK,
@@ -139,12 +140,14 @@ def test_clauses_of_a_text_without_pauses_stay_within_the_network():
 
 
 def fake_render(phonemes, speed):
-    """Two units a character; a tone in words, silence in pauses and around."""
+    """Two units a character; a tone in words, silence in pauses and around; it leads as voices do."""
     units = np.full(len(phonemes) + 2, 2, np.int64)
     loud = [0, *(0 if c in " ,.;:!?—…" else 1 for c in phonemes), 0]
     rng = np.random.default_rng(len(phonemes))
     sound = np.repeat(np.repeat(loud, 2), 600) * np.float32(0.3 + 0.2 * rng.random())
-    return (sound * np.sin(np.arange(len(sound)) / 20)).astype(np.float32), units
+    tone = (sound * np.sin(np.arange(len(sound)) / 20)).astype(np.float32)
+    lag = round(LAG_S * 24_000)
+    return np.concatenate([tone[lag:], np.zeros(lag, np.float32)]), units
 
 
 def speeches_of(text, language, emotion: Emotion = "neutral") -> list[Speech]:

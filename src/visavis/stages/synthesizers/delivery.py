@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from visavis.core.types import Emotion, Floats, Mark, Sentence, Speech, Waveform
+from visavis.models.common.heard import LAG_S, trim_to_heard
 from visavis.models.common.phoneme_pieces import Durations
 from visavis.stages.synthesizers.text.phonemes import PAUSES, Sound
 
@@ -205,7 +206,7 @@ def deliver(
         if clause.after:
             rest = _limit(part.rest[:fade] * gain)
             tail = rest if len(rest) else None
-        marks = _marks(sentence.text, clause, part, position, unit)
+        marks = _marks(sentence.text, clause, part, position, sample_rate)
         yield Speech(
             sentence.turn, sentence, Waveform(sound, sample_rate, position), marks, is_last=last
         )
@@ -219,8 +220,8 @@ class _Part:
     Attributes:
         sound: Without context and superfluous silence.
         rest: What was spoken after it, for the crossfade.
-        starts: Sample of ``sound`` at which each character of the clause begins, and the end of the
-            last. Silence that was cut off makes some of them negative or too large.
+        starts: Sample of ``sound`` at which each character of the clause is heard, and the end of
+            the last. Silence that was cut off makes some of them negative or too large.
     """
 
     sound: Floats
@@ -250,7 +251,8 @@ def _speak(clause: Clause, render: Render, manner: Manner, sample_rate: int, uni
     if end > len(sound) and not clause.after:
         body = np.concatenate((body, np.zeros(end - len(sound), np.float32)))
     _fade_ends(body, sample_rate, head=not clause.before, foot=not clause.after)
-    return _Part(body, sound[end : end + sample_rate // 10].copy(), starts - begin)
+    heard = starts - begin - round(LAG_S * sample_rate)
+    return _Part(body, sound[end : end + sample_rate // 10].copy(), heard)
 
 
 def _first_loud(sound: Floats, start: int, end: int) -> int:
@@ -290,20 +292,26 @@ def _limit(sound: Floats) -> Floats:
     return out
 
 
-def _marks(text: str, clause: Clause, part: _Part, position: int, unit: int) -> tuple[Mark, ...]:
+def _marks(
+    text: str, clause: Clause, part: _Part, position: int, sample_rate: int
+) -> tuple[Mark, ...]:
     """Word and phoneme marks in order of their start, in samples of the sentence."""
     size = len(part.sound)
+    # Within a phrase the first sounds of a clause are heard at the end of the clause before.
+    first = min(0, int(part.starts[0])) if clause.before else 0
     marks: list[Mark] = []
     at = 0
     for sound in clause.sounds:
-        edges = np.clip(part.starts[at : at + len(sound.phonemes) + 1], 0, size) + position
+        edges = np.clip(part.starts[at : at + len(sound.phonemes) + 1], first, size) + position
         at += len(sound.phonemes)
         if sound.is_word and edges[-1] > edges[0]:
             word = text[sound.start : sound.end].strip()
             marks.append(Mark("word", word, int(edges[0]), int(edges[-1])))
+        local = edges - position
+        ends = trim_to_heard(local[:-1], local[1:], part.sound, sample_rate) + position
         marks += [
             Mark("phoneme", c, int(a), int(b))
-            for c, a, b in zip(sound.phonemes, edges[:-1], edges[1:], strict=True)
+            for c, a, b in zip(sound.phonemes, edges[:-1], ends, strict=True)
             if b > a
         ]
     return tuple(marks)
