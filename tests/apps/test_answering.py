@@ -93,9 +93,11 @@ async def test_a_failure_leaves_no_file(
 
 
 async def test_a_cancelled_answer_leaves_no_file(cast: Cast, tmp_path: Path) -> None:
-    work = asyncio.create_task(answer(cast, tmp_path / "a.mp4", "Go"))
-    await asyncio.sleep(0.05)
-    work.cancel()
+    def stop(seconds: float) -> None:
+        work.cancel()
+
+    question = "Go on. " * 60
+    work = asyncio.create_task(answer(cast, tmp_path / "a.mp4", question, progress=stop))
     with pytest.raises(asyncio.CancelledError):
         await work
     assert list_names(tmp_path) == set()
