@@ -40,7 +40,7 @@ __all__ = ["LEAD_S", "LOOKAHEAD_S", "LOOKBEHIND_S", "PAUSE_S", "VISEMES", "lip_g
 
 _log = logging.getLogger(__name__)
 
-LOOKAHEAD_S = 0.3
+LOOKAHEAD_S = 0.35
 """A frame depends only on marks that begin no later than this many seconds after its middle."""
 LOOKBEHIND_S = 0.6
 """A frame depends only on marks that end no earlier than this many seconds before its middle."""
@@ -62,6 +62,7 @@ _RAMP_SHARE = 0.3
 _LONGEST_SOUND = 0.40
 """Voices give the silence that follows to the last sound: what is longer is silence."""
 _LONGEST_SIGN = 0.15
+_LONGEST_STRESS = 0.07
 _FULL_SOUND = 0.12
 """A vowel shorter than this does not reach its whole opening."""
 
@@ -171,9 +172,10 @@ def _gather(marks: Sequence[Mark], sample_rate: int) -> list[_Draft]:
     ordered = sorted((m for m in marks if m.kind == "phoneme"), key=lambda m: (m.start, m.end))
     for symbol, start, end in _symbols(ordered, sample_rate):
         if symbol in STRESS:
-            stress = (STRESS[symbol], max(start, end - _LONGEST_SIGN))
+            stress = (STRESS[symbol], max(start, end - _LONGEST_STRESS))
             continue
         if symbol in LENGTHENERS:
+            stress = None
             end = min(end, start + _LONGEST_SIGN)
             if not drafts or not drafts[-1].visemes:
                 # Its sound is out of sight: it only tells until when there was speech.
@@ -190,14 +192,11 @@ def _gather(marks: Sequence[Mark], sample_rate: int) -> list[_Draft]:
         visemes = SYMBOLS.get(symbol, ("schwa",))
         draft = _Draft(visemes, start, min(end, start + _LONGEST_SOUND))
         if stress is not None:
-            if start - stress[1] <= _LONGEST_SIGN + 1e-6:
-                draft.start = stress[1]
+            # Our voices write the sign right before its vowel.
+            draft.start = min(stress[1], start)
             if VISEMES[visemes[0]].vowel:
                 draft.stress = stress[0]
-                stress = None
-            else:
-                # The sign may stand before a consonant that begins the stressed syllable.
-                stress = (stress[0], start - 1)
+            stress = None
         drafts.append(draft)
     return drafts
 
@@ -228,6 +227,7 @@ def _settle(drafts: Sequence[_Draft]) -> tuple[npt.NDArray[np.float64], list[_So
     said = [d for d in drafts if d.visemes]
     if not said:
         return np.zeros((0, 2)), []
+    own = [(d.start, d.end - d.start) for d in said]  # without what a short silence adds
     stretches = [[said[0].start, said[0].end]]
     for before, after in pairwise(said):
         gap = after.start - before.end
@@ -238,16 +238,15 @@ def _settle(drafts: Sequence[_Draft]) -> tuple[npt.NDArray[np.float64], list[_So
         else:
             stretches.append([after.start, after.end])
     sounds = []
-    for draft in said:
-        length = draft.end - draft.start
+    for draft, (start, length) in zip(said, own, strict=True):
         strength = draft.stress * (0.55 + 0.45 * min(1.0, length / _FULL_SOUND))
-        cut = draft.start + DIPHTHONG_SPLIT * length
+        cut = start + DIPHTHONG_SPLIT * length
         edges = (
             [draft.start, cut, draft.end] if len(draft.visemes) == 2 else [draft.start, draft.end]
         )
-        for name, start, end in zip(draft.visemes, edges[:-1], edges[1:], strict=True):
+        for name, begin, end in zip(draft.visemes, edges[:-1], edges[1:], strict=True):
             viseme = VISEMES[name]
-            sounds.append(_Sound(viseme, start, end, strength if viseme.vowel else 1.0))
+            sounds.append(_Sound(viseme, begin, end, strength if viseme.vowel else 1.0))
     return np.array(stretches), sounds
 
 
@@ -289,8 +288,8 @@ def _place_contacts(sounds: Sequence[_Sound], fps: int) -> dict[str, npt.NDArray
         if kind is None:
             continue
         want = max(_HOLD[kind] - (sound.end - sound.start), 0) / 2
-        before = sounds[i - 1] if i > 0 else None
-        after = sounds[i + 1] if i + 1 < len(sounds) else None
+        before = next((s for s in sounds[max(i - 1, 0) : i] if sound.start - s.end < 1e-6), None)
+        after = next((s for s in sounds[i + 1 : i + 2] if s.start - sound.end < 1e-6), None)
         start = sound.start - _spare(before, want, _VOWEL_SHARE)
         end = sound.end + _spare(after, want, _VOWEL_SHARE)
         middle = (round(((start + end) / 2 - LEAD_S) * fps - 0.5) + 0.5) / fps + LEAD_S
@@ -301,7 +300,7 @@ def _place_contacts(sounds: Sequence[_Sound], fps: int) -> dict[str, npt.NDArray
 
 
 def _spare(neighbour: _Sound | None, want: float, share: float) -> float:
-    """Seconds that a contact may take of a neighbour: not more than a share of a vowel."""
+    """Seconds that a contact may take of what is beside it: not more than a share of a vowel."""
     if neighbour is None or not neighbour.viseme.vowel:
         return want
     return min(want, share * (neighbour.end - neighbour.start))
