@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 CHUNK_FRAMES = 5
 """Longest Segment: 200 ms."""
-LOOKAHEAD_FRAMES = 8
-"""Sound held back: what coming sounds do to the mouth, and the loudness around a frame."""
+LOOKAHEAD_FRAMES = 9
+"""Sound held back: what coming sounds do to the mouth (``coarticulation.LOOKAHEAD_S``), and the
+loudness around a frame."""
 _QUIET = Sentence(turn=0, index=0, text="", language="en")
 
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from visavis.core.types import Floats, Language, Mark, Waveform
 from visavis.media.resampling import resample
+from visavis.models.common.heard import trim_to_heard
 from visavis.training.data.sentences import make_sentences
 
 _log = logging.getLogger(__name__)
@@ -41,8 +42,6 @@ HELD_OUT_VOICES = frozenset(
 )
 """Never trained on."""
 _PER_SHARD: dict[Engine, int] = {"kokoro": 50, "hibari": 200}
-_SILENT_DB = 45.0
-"""So far below the utterance's loud parts nothing is heard."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,18 +91,13 @@ def settle_marks(
         engine: What made it.
     """
     edges = np.cumsum(durations) * unit - LAG_S[engine] * RATE
-    hop = RATE // 200
-    rows = samples[: len(samples) // hop * hop].reshape(-1, hop)
-    level = 10 * np.log10(np.mean(rows**2, axis=1) + 1e-9)
-    heard = level > np.percentile(level, 90) - _SILENT_DB if len(level) else np.zeros(0, bool)
-    marks = []
-    for symbol, start, end in zip(phonemes, edges[:-2], edges[1:-1], strict=True):
-        first, last = max(round(start), 0), max(round(end), 0)
-        if last - first > RATE // 10:
-            audible = np.flatnonzero(heard[first // hop : last // hop])
-            last = min(last, first + (int(audible[-1]) + 1) * hop) if len(audible) else first
-        marks.append(Mark("phoneme", symbol, first, last))
-    return tuple(marks)
+    starts = np.maximum(np.round(edges[:-2]), 0).astype(np.int64)
+    ends = np.maximum(np.round(edges[1:-1]), 0).astype(np.int64)
+    ends = trim_to_heard(starts, ends, samples, RATE)
+    return tuple(
+        Mark("phoneme", symbol, int(start), int(end))
+        for symbol, start, end in zip(phonemes, starts, ends, strict=True)
+    )
 
 
 def read_corpus(folder: Path) -> Iterator[Utterance]:
