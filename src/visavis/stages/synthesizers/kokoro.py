@@ -21,7 +21,7 @@ from visavis.stages.synthesizers.delivery import deliver
 from visavis.stages.synthesizers.text.phonemes import phonemize
 
 DEFAULT_VOICES: dict[Language, tuple[str, str]] = {
-    "zh": ("zf_xiaobei", "zm_yunjian"),
+    "zh": ("zf_xiaoxiao", "zm_yunjian"),
     "en": ("af_heart", "am_michael"),
 }
 """The female and the male voice that are recognised best; figures in models/kokoro/README.md."""
