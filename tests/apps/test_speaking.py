@@ -29,7 +29,7 @@ def test_sentences_from_standard_input_become_one_file_with_subtitles(tmp_path: 
     assert made["sentences"] == 3
     with wave.open(str(output)) as sound:
         assert sound.getframerate() == made["sample_rate"]
-        assert sound.getnframes() == round(made["seconds"] * made["sample_rate"])
+        assert abs(sound.getnframes() / made["sample_rate"] - made["seconds"]) < 0.001
     subtitles = output.with_suffix(".srt").read_text("utf-8")
     assert "$5.99" in subtitles
     assert "Thank you." in subtitles
