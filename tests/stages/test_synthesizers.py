@@ -134,6 +134,15 @@ def test_a_cut_within_a_phrase_has_context_and_one_at_a_pause_has_none():
     assert not clauses[2].before
 
 
+@pytest.mark.parametrize(("text", "language"), [(LONG_CHINESE, "zh"), (LONG_ENGLISH, "en")])
+def test_sentences_that_nobody_waits_for_are_cut_less(text, language):
+    sounds = phonemize(text, language)
+    opening, later = plan_clauses(sounds), plan_clauses(sounds, opening=False)
+    assert len(later) < len(opening)
+    assert all(not c.before and not c.after for c in later), "cut at pauses only"
+    assert [s for c in later for s in c.sounds] == sounds
+
+
 def test_clauses_of_a_text_without_pauses_stay_within_the_network():
     sounds = phonemize("word " * 190, "en")
     assert all(sum(len(s.phonemes) for s in c.sounds) < 400 for c in plan_clauses(sounds))

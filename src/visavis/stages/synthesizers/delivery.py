@@ -99,9 +99,20 @@ class Clause:
     after: tuple[Sound, ...] = ()
 
 
-def plan_clauses(sounds: Sequence[Sound], speed: float = 1.0) -> list[Clause]:
-    """Cut a sentence so that its first sound comes early and each part is ready in time."""
-    spans = _cut(sounds, SECONDS_PER_PHONEME / speed)
+def plan_clauses(
+    sounds: Sequence[Sound], speed: float = 1.0, *, opening: bool = True
+) -> list[Clause]:
+    """Cut a sentence so that its first sound comes early and each part is ready in time.
+
+    Args:
+        sounds: Of the sentence.
+        speed: Factor of the pace.
+        opening: Whether somebody waits for it, as for the first of an answer. The others are
+            computed while the one before sounds, and are cut only when they are very long: whole
+            sentences are understood a little better.
+    """
+    limits = (WHOLE, FIRST) if opening else (LONGEST, LONGEST)
+    spans = _cut(sounds, SECONDS_PER_PHONEME / speed, *limits)
     clauses = []
     for start, end in spans:
         before: tuple[Sound, ...] = ()
@@ -114,12 +125,14 @@ def plan_clauses(sounds: Sequence[Sound], speed: float = 1.0) -> list[Clause]:
     return clauses
 
 
-def _cut(sounds: Sequence[Sound], per_phoneme: float) -> list[tuple[int, int]]:
+def _cut(
+    sounds: Sequence[Sound], per_phoneme: float, whole: float, first: float
+) -> list[tuple[int, int]]:
     """Return (start, end) of each clause, an end being just after a pause or space."""
     times = np.cumsum([len(s.phonemes) * per_phoneme for s in sounds])
     spans: list[tuple[int, int]] = []
-    start, begun, limit = 0, 0.0, FIRST
-    while times[-1] - begun > (WHOLE if not spans else limit * 1.3):
+    start, begun, limit = 0, 0.0, first
+    while times[-1] - begun > (whole if not spans else limit * 1.3):
         ends = [
             i + 1
             for i in range(start, len(sounds) - 1)
@@ -189,7 +202,7 @@ def deliver(
         the phonemes has a phoneme mark, pauses and spaces too; words have one each.
     """
     manner = manner_of(sentence.emotion, sentence.intensity)
-    clauses = plan_clauses(sounds, manner.speed)
+    clauses = plan_clauses(sounds, manner.speed, opening=sentence.index == 0)
     fade = round(CROSSFADE * sample_rate)
     position = 0
     gain: float | None = None
