@@ -8,6 +8,7 @@ import pytest
 
 from visavis.apps.answering import answer
 from visavis.apps.assemble import Cast
+from visavis.apps.recording import HEAD_SECONDS, TAIL_SECONDS
 from visavis.apps.rendering import render_audio, render_text
 from visavis.core.errors import AudioSilent, AudioTooLong, StageError
 from visavis.core.types import FPS, Waveform
@@ -55,11 +56,15 @@ async def test_a_written_question_becomes_a_video_with_subtitles(
     assert (info.video_codec, info.audio_codec, info.fps) == ("h264", "aac", FPS)
     assert info.is_ai_generated
     assert abs(info.video_duration - info.audio_duration) <= 1 / FPS
-    assert info.video_duration == pytest.approx(SECONDS + 0.4, abs=2 / FPS)
+    quiet = HEAD_SECONDS + TAIL_SECONDS
+    assert info.video_duration == pytest.approx(SECONDS + quiet, abs=2 / FPS)
+    head = read_audio(target, 24_000, max_seconds=10).samples[: round(HEAD_SECONDS * 24_000) - 600]
+    assert np.abs(head).max() < 0.01, "it begins in silence"
     assert result["seconds"] == pytest.approx(info.video_duration, abs=1 / FPS)
     assert {"responder", "synthesizer", "animator"} <= set(result["timings"])
     srt = target.with_suffix(".srt").read_text(encoding="utf-8")
     assert "identity card" in srt
+    assert srt.splitlines()[1].startswith("00:00:00,3"), "captions wait for the first word"
     assert "请带身份证" in srt
     assert target.with_suffix(".vtt").read_text(encoding="utf-8").startswith("WEBVTT")
     assert list_names(tmp_path) == {"回答.mp4", "回答.srt", "回答.vtt"}

@@ -7,7 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visavis.apps.recording import Notes, iterate_async, open_writer, record, save_subtitles
+from visavis.apps.recording import (
+    Notes,
+    begin_quietly,
+    iterate_async,
+    open_writer,
+    record,
+    save_subtitles,
+)
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
@@ -50,6 +57,7 @@ async def answer(
     async with conversation:
         conversation.hub.subscribe(notes)
         with open_writer(output, cast.settings, title=question or "") as writer:
+            await begin_quietly(conversation, writer, notes)
             began = time.perf_counter()
             if audio is not None:
                 sound = iterate_audio(audio, HEARING_RATE, 0.5)

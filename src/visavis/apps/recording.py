@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+HEAD_SECONDS = 0.32
+"""Of silence and a shut mouth before the first word."""
+_QUIET_RATE = 24_000
 TAIL_SECONDS = 0.4
 """Of silence and a closing mouth after the last word."""
 
@@ -54,6 +57,10 @@ class Notes:
     timings: dict[str, dict[str, float]] = field(default_factory=dict)
     spoken: list[Spoken] = field(default_factory=list)
     _position: float = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Take down that the video goes on for a while before the next word."""
+        self._position += seconds
 
     def __call__(self, event: Event) -> None:
         """Take an event down."""
@@ -84,6 +91,18 @@ class Notes:
         self.spoken[-1] = Spoken(
             last.text, last.language, last.start, self._position, last.words + words
         )
+
+
+async def begin_quietly(conversation: Conversation, writer: VideoWriter, notes: Notes) -> None:
+    """Write a moment of quiet, so that nobody's first frame is a mouth already open.
+
+    To be called before the turn begins, while nothing else moves the face.
+    """
+    frames = round(HEAD_SECONDS * FPS)
+    for number in range(frames):
+        frame = await conversation.idle()
+        writer.write(_quiet(0, frame, _QUIET_RATE, number))
+    notes.wait(frames / FPS)
 
 
 async def record(

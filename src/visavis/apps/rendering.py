@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from visavis.apps.answering import check_length
-from visavis.apps.recording import Notes, open_writer, record, save_subtitles, transcribe_cues
+from visavis.apps.recording import (
+    Notes,
+    begin_quietly,
+    open_writer,
+    record,
+    save_subtitles,
+    transcribe_cues,
+)
 from visavis.core.errors import AudioSilent, ConfigError, FileUnreadable, NoAudioStream
 from visavis.core.types import FPS, Segment, Sentence, Speech, VideoFrame, Waveform
 
@@ -36,6 +43,7 @@ async def render_text(
     async with cast.open_conversation() as conversation:
         conversation.hub.subscribe(notes)
         with open_writer(output, cast.settings, title=text) as writer:
+            await begin_quietly(conversation, writer, notes)
             turn = conversation.say(text)
             await record(conversation, turn, writer, progress=progress)
     files = save_subtitles(output, notes.spoken) if subtitles else []
