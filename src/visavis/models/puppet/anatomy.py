@@ -32,19 +32,6 @@ def rotation(yaw: float, pitch: float, roll: float) -> npt.NDArray[np.float64]:
     return turn_z @ turn_x @ turn_y
 
 
-def similarity_3d(source: Floats, target: Floats) -> tuple[Floats, Floats]:
-    """Rotation times scale (3, 3) and shift (3,) that best take ``source`` (n, 3) to ``target``.
-
-    Source: Umeyama 1991.
-    """
-    middle, goal = source.mean(0), target.mean(0)
-    a, b = (source - middle).astype(np.float64), (target - goal).astype(np.float64)
-    left, values, right = np.linalg.svd(b.T @ a)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    turn = ((values * sign).sum() / (a**2).sum()) * (left * sign) @ right
-    return turn.astype(np.float32), (goal - turn @ middle).astype(np.float32)
-
-
 def close_lips(landmarks: Floats, limit: float) -> Floats:
     """Let the inner lips meet where they are apart by less than ``limit`` pixels."""
     out = landmarks.copy()

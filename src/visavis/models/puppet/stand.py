@@ -9,13 +9,10 @@ import numpy as np
 
 from visavis.core.types import Avatar, Floats, Picture
 from visavis.models.common import mesh
-from visavis.models.puppet.anatomy import similarity_3d
-from visavis.models.puppet.face_units import load
+from visavis.models.puppet.face_units import STEADY, find_similarity, load
 from visavis.models.puppet.renderer import Pose, Puppet, View
 from visavis.models.puppet.warp import smoothstep
 
-_STEADY = [33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 98, 327, 127, 356, 234, 454]
-"""Landmarks that speech hardly moves: eye corners, nose, temples."""
 _AROUND_LIPS = [
     32, 262, 194, 418, 201, 421, 200, 199, 175, 171, 396, 208, 428, 211, 431, 204, 424, 182, 406,
     83, 313, 18, 106, 335, 43, 273, 57, 287, 202, 422, 210, 430, 212, 432, 214, 434, 164, 167, 393,
@@ -127,8 +124,9 @@ class Stand:
         frame = self._frame(index)
         marks = (self._landmarks[index] * self._scale).astype(np.float32)
         # Where the reference's landmarks would be had the head only moved: without any speech.
-        turn, shift = similarity_3d(self._reference_marks[_STEADY], marks[_STEADY])
-        quiet = self._reference_marks @ turn.T + shift
+        reference = self._reference_marks
+        turn = find_similarity(reference[STEADY], marks[STEADY])
+        quiet = (reference - reference[STEADY].mean(0)) @ turn.T + marks[STEADY].mean(0)
         affine = _fit_affine(self._reference_marks[_SPEECH, :2], quiet[_SPEECH, :2])
         back = cv2.invertAffineTransform(affine)
         local, quiet = _apply(back, marks), _apply(back, quiet)

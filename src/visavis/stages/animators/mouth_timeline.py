@@ -11,10 +11,7 @@ from visavis.core.types import FPS, Floats, Mark, Waveform
 from visavis.models.common.units import MOUTH_UNITS
 
 if TYPE_CHECKING:
-    from visavis.media.resampling import Resampler
     from visavis.models.audio2mouth.predictor import MouthFromSound
-
-_SOUND_RATE = 16_000
 
 
 class MouthTimeline:
@@ -24,7 +21,6 @@ class MouthTimeline:
         self._source: Literal["marks", "sound"] | None = None
         self._marks: Sequence[Mark] = ()
         self._network: MouthFromSound | None = None
-        self._resampler: Resampler | None = None
         self._heard: list[Floats] = []  # channels from sound, not yet dropped
         self._heard_start = 0
         self.finished = False
@@ -54,28 +50,21 @@ class MouthTimeline:
         if self._source != "sound":
             return
         if self._network is None:
-            from visavis.media.resampling import Resampler
             from visavis.models.audio2mouth.predictor import MouthFromSound
 
-            self._network = MouthFromSound()
-            self._resampler = Resampler(audio.sample_rate, _SOUND_RATE)
-        assert self._resampler is not None
-        self._take_in(self._network.feed(self._resampler.feed(audio.samples)))
-
-    def _take_in(self, channels: Floats) -> None:
-        self._heard.extend(channels)
+            self._network = MouthFromSound(audio.sample_rate)
+        self._heard.extend(self._network.feed(audio.samples))
 
     def finish(self) -> None:
         """No more sound comes: give what the network holds back."""
         self.finished = True
-        if self._network is not None and self._resampler is not None:
-            self._take_in(self._network.feed(self._resampler.flush()))
-            self._take_in(self._network.flush())
+        if self._network is not None:
+            self._heard.extend(self._network.flush())
 
     def restart(self, frame: int) -> None:
         """Begin anew at a frame, with either source."""
         self._source = None
-        self._network = self._resampler = None
+        self._network = None
         self._heard = []
         self._heard_start = frame
 
