@@ -1,0 +1,1 @@
+"""The live server: sessions in the browser, the HTTP API, the page."""

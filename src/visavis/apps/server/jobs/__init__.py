@@ -1,0 +1,1 @@
+"""Renders as jobs: queued, cancelled, resumed after a restart."""

@@ -1,0 +1,1 @@
+"""Live sessions: one listener, one face, one clock."""

@@ -1,0 +1,89 @@
+"""What a deployment of the live server may set: ``VISAVIS_SERVER_PORT=8443`` and so on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from visavis.core.errors import ConfigError
+
+PREFIX = "VISAVIS_SERVER_"
+
+
+class IceServer(BaseModel):
+    """A STUN or TURN server."""
+
+    urls: tuple[str, ...]
+    username: str = ""
+    credential: SecretStr = SecretStr("")
+
+
+class ServerSettings(BaseSettings):
+    """Defaults of the live server; options of ``visavis serve`` go before them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen at; 0.0.0.0 for all.")
+    port: int = Field(8010, ge=0, le=65535, description="0 for any free one.")
+    token: SecretStr = Field(
+        SecretStr(""), description="Needed by all who come in; empty for a new one at each start."
+    )
+    admin_token: SecretStr = Field(
+        SecretStr(""), description="Needed for the admin page; empty: the same as `token`."
+    )
+    public: bool = Field(
+        False, description="Let anybody in without a token, but not to the admin page."
+    )
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    origins: tuple[str, ...] = Field((), description="Other origins whose pages may call the API.")
+
+    data: Path | None = Field(
+        None, description="Folder of the store and results; the user's own by default."
+    )
+    database: str = Field(
+        "", description="URL, such as postgresql://…; empty for SQLite in the data folder."
+    )
+    records: Literal["none", "unanswered", "all"] = Field(
+        "unanswered", description="Which question texts are kept; figures in them are blotted out."
+    )
+    retention_days: int = Field(90, ge=1)
+
+    sessions: int = Field(
+        0, ge=0, le=256, description="Sessions at once; 0 to measure what this machine can do."
+    )
+    idle_limit: float = Field(
+        300.0, gt=0, description="Seconds without a word after which a session ends."
+    )
+    session_limit: float = Field(3600.0, gt=0, description="Longest session in seconds.")
+    vanished_limit: float = Field(
+        20.0, gt=0, description="Seconds without any connection after which a session ends."
+    )
+
+    ice_servers: tuple[IceServer, ...] = Field(
+        (), description="JSON list of {urls, username, credential}."
+    )
+    media_ports: tuple[int, int] | None = Field(None, description="Range of UDP ports for WebRTC.")
+
+    job_expiry_hours: float = Field(24.0, gt=0, description="Hours that a render's files are kept.")
+    jobs: int = Field(1, ge=1, le=64, description="Renders at once.")
+    max_upload_mb: int = Field(200, ge=1)
+
+
+def load_server_settings(**options: object) -> ServerSettings:
+    """Read the settings from the environment; options that are not None go before them.
+
+    Raises:
+        ConfigError: A value is not of its kind or out of its range.
+    """
+    try:
+        return ServerSettings(**{k: v for k, v in options.items() if v is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(
+            f"{name} cannot be used: {first['msg'].lower()}; set it otherwise"
+        ) from None

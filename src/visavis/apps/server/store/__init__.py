@@ -1,0 +1,1 @@
+"""What is kept: sessions, turns, feedback, jobs."""

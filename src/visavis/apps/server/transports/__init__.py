@@ -1,0 +1,1 @@
+"""How sound, picture and events get to a listener and back."""
