@@ -28,8 +28,12 @@ EndReason: TypeAlias = Literal["left", "idle", "limit", "vanished", "closed", "f
 word, the server was shut down, or a stage could not be revived."""
 
 
+_SENT = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
+"""A field with a default is always sent too, and the schema says so."""
+
+
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _SENT
 
     v: Literal[1] = VERSION
     seq: int = Field(
@@ -119,7 +123,7 @@ class AnswerText(_Event):
 class Source(BaseModel):
     """Where an answer comes from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _SENT
 
     title: str
     url: str = ""
@@ -150,7 +154,7 @@ class SentenceStarted(_Event):
 class TimedText(BaseModel):
     """A word or viseme and when it is said."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _SENT
 
     text: str
     start: float

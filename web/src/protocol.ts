@@ -1,0 +1,505 @@
+// Made by `npm run types` from docs/live/protocol.schema.json: change that, not this.
+
+/**
+ * Events and commands of a live session, version 1.
+ */
+export type LiveProtocol = ServerEvent | Command;
+export type ServerEvent =
+  | SessionStarted
+  | SessionState
+  | SessionChanged
+  | SessionEnded
+  | TurnStarted
+  | TranscriptPartial
+  | TranscriptFinal
+  | AnswerText
+  | AnswerSources
+  | SentenceStarted
+  | SpeechMarks
+  | TurnEnded
+  | LatencyMark
+  | Failure
+  | Pong;
+export type Command =
+  Ask | Say | Interrupt | Talk | SetMicrophone | Change | Playback | Ping | Feedback | Leave;
+
+/**
+ * First event on every connection; after a reconnection it comes again.
+ */
+export interface SessionStarted {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "session.started";
+  session: string;
+  avatar: string;
+  voices: {
+    [k: string]: string;
+  };
+  language: ("zh" | "en") | "auto";
+  emotion:
+    | ("angry" | "contempt" | "disgusted" | "fear" | "happy" | "neutral" | "sad" | "surprised")
+    | "auto";
+  microphone: "off" | "push" | "open";
+  state: "idle" | "listening" | "thinking" | "speaking";
+  width: number;
+  height: number;
+  fps: number;
+  sample_rate: number;
+  /**
+   * Seconds without a word after which the session ends.
+   */
+  idle_limit: number;
+}
+/**
+ * What the face is doing; sent when it changes.
+ */
+export interface SessionState {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "session.state";
+  state: "idle" | "listening" | "thinking" | "speaking";
+}
+/**
+ * Avatar, voice, language, emotion or microphone are set otherwise now.
+ */
+export interface SessionChanged {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "session.changed";
+  avatar: string;
+  voices: {
+    [k: string]: string;
+  };
+  language: ("zh" | "en") | "auto";
+  emotion:
+    | ("angry" | "contempt" | "disgusted" | "fear" | "happy" | "neutral" | "sad" | "surprised")
+    | "auto";
+  microphone: "off" | "push" | "open";
+  width: number;
+  height: number;
+}
+/**
+ * Last event of a session.
+ */
+export interface SessionEnded {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "session.ended";
+  reason: "left" | "idle" | "limit" | "vanished" | "closed" | "failed";
+  message: string;
+}
+/**
+ * A question was accepted.
+ */
+export interface TurnStarted {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "turn.started";
+  kind: "text" | "audio" | "script";
+  /**
+   * The question, when it was typed.
+   */
+  text: string;
+}
+/**
+ * What was understood so far; each replaces the one before. ``turn`` is 0: none was begun yet.
+ */
+export interface TranscriptPartial {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "transcript.partial";
+  text: string;
+  language: ("zh" | "en") | null;
+}
+/**
+ * What was understood.
+ */
+export interface TranscriptFinal {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "transcript.final";
+  text: string;
+  language: ("zh" | "en") | null;
+}
+/**
+ * A piece of the answer as it is written, ahead of the voice; pieces joined are the answer.
+ */
+export interface AnswerText {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "answer.text";
+  text: string;
+}
+/**
+ * Where the answer comes from and how sure the responder is.
+ */
+export interface AnswerSources {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "answer.sources";
+  outcome: "answer" | "choice" | "hint" | "refusal";
+  confidence: number;
+  sources: Source[];
+  /**
+   * Questions that may be meant, best first.
+   */
+  candidates: string[];
+}
+/**
+ * Where an answer comes from.
+ */
+export interface Source {
+  title: string;
+  url: string;
+  /**
+   * The stored question that was matched.
+   */
+  question: string;
+}
+/**
+ * The voice begins a sentence at ``at``.
+ */
+export interface SentenceStarted {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "sentence.started";
+  index: number;
+  text: string;
+  language: "zh" | "en";
+  emotion: "angry" | "contempt" | "disgusted" | "fear" | "happy" | "neutral" | "sad" | "surprised";
+  intensity: number;
+}
+/**
+ * Words and visemes that begin within the next stretch of sound; ``index`` is the sentence's.
+ *
+ * Words are as written in the sentence, in order. Visemes are named after the 15 of the
+ * Oculus/ARKit habit: sil PP FF TH DD kk CH SS nn RR aa E I O U.
+ */
+export interface SpeechMarks {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "speech.marks";
+  index: number;
+  words: TimedText[];
+  visemes: TimedText[];
+}
+/**
+ * A word or viseme and when it is said.
+ */
+export interface TimedText {
+  text: string;
+  start: number;
+  end: number;
+}
+/**
+ * The answer was said to its end, was interrupted, or failed.
+ */
+export interface TurnEnded {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "turn.ended";
+  reason: "complete" | "interrupted" | "failed";
+  /**
+   * What of the answer reached the listener.
+   */
+  heard: string;
+}
+/**
+ * How long something took, for this turn.
+ *
+ * ``first_sound`` and ``first_picture`` count from the end of the user's speech, or from the typed
+ * question; ``silence`` from an interruption to the last sound sent; ``recognizer``, ``responder``,
+ * ``synthesizer`` and ``animator`` from the turn's start to the stage's first result.
+ */
+export interface LatencyMark {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "latency";
+  mark:
+    | "first_sound"
+    | "first_picture"
+    | "silence"
+    | "recognizer"
+    | "responder"
+    | "synthesizer"
+    | "animator";
+  seconds: number;
+}
+/**
+ * Something went wrong; the session goes on unless ``session.ended`` follows.
+ */
+export interface Failure {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "error";
+  /**
+   * Name of the error in the server's tree, such as TextUnusable.
+   */
+  code: string;
+  /**
+   * What was found and what to do.
+   */
+  message: string;
+  retryable: boolean;
+}
+/**
+ * Answers a ``ping``.
+ */
+export interface Pong {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "pong";
+  /**
+   * What the ping carried.
+   */
+  sent: number;
+}
+/**
+ * Ask a typed question; what is being said is broken off.
+ */
+export interface Ask {
+  type: "ask";
+  text: string;
+}
+/**
+ * Let the face say a text as it is.
+ */
+export interface Say {
+  type: "say";
+  text: string;
+}
+/**
+ * Stop: silence at once.
+ */
+export interface Interrupt {
+  type: "interrupt";
+}
+/**
+ * Press or release the push-to-talk button.
+ */
+export interface Talk {
+  type: "talk";
+  pressed: boolean;
+}
+/**
+ * Choose how the microphone is used.
+ */
+export interface SetMicrophone {
+  type: "microphone";
+  mode: "off" | "push" | "open";
+}
+/**
+ * Set what is given, leave the rest.
+ */
+export interface Change {
+  type: "change";
+  avatar?: string | null;
+  /**
+   * For the languages that it speaks; empty: the avatar's own.
+   */
+  voice?: string | null;
+  language?: ("zh" | "en") | "auto" | null;
+  emotion?:
+    | ("angry" | "contempt" | "disgusted" | "fear" | "happy" | "neutral" | "sad" | "surprised")
+    | "auto"
+    | null;
+}
+/**
+ * How far the page's player got: the dialogue keeps only what was heard.
+ *
+ * Sent about once a second while something is said, and at once after an interruption.
+ */
+export interface Playback {
+  type: "playback";
+  /**
+   * Seconds on the stream clock that were played.
+   */
+  at: number;
+}
+/**
+ * Ask for a ``pong``.
+ */
+export interface Ping {
+  type: "ping";
+  sent: number;
+}
+/**
+ * What the user thinks of an answer.
+ */
+export interface Feedback {
+  type: "feedback";
+  turn: number;
+  rating: "up" | "down";
+  comment?: string;
+}
+/**
+ * End the session now.
+ */
+export interface Leave {
+  type: "leave";
+}
