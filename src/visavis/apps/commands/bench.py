@@ -1,9 +1,9 @@
-"""`visavis bench`: what each stage takes on this machine."""
+"""`visavis bench`: what each stage, and the live server, takes on this machine."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,16 +14,38 @@ STAGES = ("recognizer", "responder", "synthesizer", "animator", "encoder", "answ
 
 
 @click.command("bench")
-@click.argument("stages", nargs=-1, type=click.Choice(STAGES))
+@click.argument("stages", nargs=-1, type=click.Choice((*STAGES, "live")))
 @click.option(
     "--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Of each case."
 )
+@click.option(
+    "--sessions",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Listeners at once; only with live.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, 1440),
+    default=0.0,
+    help="Go on for so long at least; only with live.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(stages: tuple[str, ...], runs: int, as_json: bool) -> None:
+def command(
+    stages: tuple[str, ...], runs: int, sessions: int, minutes: float, as_json: bool
+) -> None:
     """Measure the STAGES, or all: time per second of output, first result and memory.
 
-    Figures are medians after a run that warms up; 1.00 s per second is real time.
+    Figures are medians after a run that warms up; 1.00 s per second is real time. With live alone, a
+    server is started and listeners talk with it over WebRTC: end of speech to first sound and
+    picture, interruption to silence, frames in time, CPU by thread.
     """
+    if "live" in stages:
+        if len(stages) > 1:
+            raise click.UsageError("live is measured alone")
+        _bench_live(runs, sessions, minutes, as_json)
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -55,3 +77,36 @@ def command(stages: tuple[str, ...], runs: int, as_json: bool) -> None:
             per_second, f"{row['total']:.3f}", f"{row['memory']:.0f}",
         )  # fmt: skip
     Console(width=max(Console().width, 110)).print(table)
+
+
+def _bench_live(turns: int, sessions: int, minutes: float, as_json: bool) -> None:
+    """Measure the live server and print it."""
+    from visavis.apps.assemble import Cast
+    from visavis.apps.settings import load_settings
+    from visavis.core.errors import MissingExtra
+
+    try:
+        from visavis.apps.live_benchmark import bench_live
+    except ImportError as error:
+        raise MissingExtra(
+            f"the live server needs the extra `live` ({error.name} is missing):"
+            " pip install 'visavis[live]'"
+        ) from error
+
+    def tell(line: str) -> None:
+        click.echo(f"  {line}", err=True)
+
+    report = bench_live(Cast(load_settings()), turns, sessions, minutes, tell)
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+        return
+    machine = report["machine"]
+    click.echo(f"{machine['processor']}, {machine['cores']} cores, load {machine['load']} before")
+    for name, value in report["figures"].items():
+        click.echo(f"{name:20} {_phrase(value)}")
+
+
+def _phrase(value: Any) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {part:g}" for name, part in value.items())
+    return f"{value:g}"

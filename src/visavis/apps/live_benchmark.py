@@ -1,0 +1,266 @@
+"""Measures the live server as a listener gets it: `visavis bench live`.
+
+A server of its own is started, listeners come in over WebRTC, ask by voice and by text, and
+interrupt; every figure is of sound and pictures that came over the wire. Server and listeners share
+the machine, so the listeners' decoding is part of the load; their share is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from visavis.apps.live_listener import Listener
+from visavis.apps.processes import ProcessMeter
+from visavis.core.errors import StageError
+from visavis.core.types import FPS, Language, Waveform
+
+if TYPE_CHECKING:
+    from visavis.apps.assemble import Cast
+
+QUESTIONS: dict[Language, tuple[str, ...]] = {
+    "zh": ("身份证丢了怎么补办？", "办理居住证需要什么材料？", "护照有效期是多久？"),
+    "en": (
+        "How do I replace a lost identity card?",
+        "What do I need for a residence permit?",
+        "How long is a passport valid?",
+    ),
+}
+LATE = 1 / FPS
+"""Seconds after its time from which a frame is late: one frame."""
+_PATIENCE = 40.0
+_SPOKEN_FOR = 2.5
+"""Seconds of an answer that are listened to before it is interrupted."""
+
+
+@contextlib.contextmanager
+def start_server(sessions: int, patience: float = 120.0) -> Iterator[tuple[str, str, int]]:
+    """Start ``visavis serve`` on a free port with a store of its own; yield URL, token, process id.
+
+    Raises:
+        StageError: It did not start.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "server.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-c", "from visavis.apps.cli import main; main()", "serve", "--port", "0",
+                 "--sessions", str(sessions), "--data", folder],
+                stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+        try:
+            until = time.monotonic() + patience
+            while True:
+                said = log.read_text(encoding="utf-8", errors="replace")
+                link = re.search(r"(https?://[^\s/]+)/\?token=([^\s]+)", said)
+                if link is not None:
+                    break
+                if process.poll() is not None or time.monotonic() > until:
+                    raise StageError(f"the server did not start: {said[-500:].strip()}")
+                time.sleep(0.1)
+            yield link[1], link[2], process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def bench_live(
+    cast: Cast,
+    turns: int,
+    sessions: int,
+    minutes: float,
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Measure a server with some listeners at once.
+
+    Args:
+        cast: Makes the spoken questions.
+        turns: Spoken questions, typed questions and interruptions, each so many in each session.
+        sessions: Listeners at once.
+        minutes: How long the listeners stay at least; turns go on until then.
+        tell: Called with a line on each step.
+
+    Returns:
+        ``machine`` and ``figures``; plain JSON values, times in seconds.
+    """
+    from visavis.apps.benchmarking import describe_machine
+
+    machine = describe_machine()
+    speech = asyncio.run(_speak_questions(cast))
+    tell("the server starts")
+    with start_server(sessions) as (url, token, pid):
+        tell("listeners come in")
+        figures = asyncio.run(_measure(url, token, pid, speech, turns, sessions, minutes, tell))
+    return {"machine": machine, "sessions": sessions, "figures": figures}
+
+
+async def _speak_questions(cast: Cast) -> dict[Language, list[Waveform]]:
+    from visavis.apps.assemble import DEFAULT_VOICES
+    from visavis.apps.demonstration import say
+
+    return {
+        language: [await say(cast, text, language, DEFAULT_VOICES[language]) for text in texts]
+        for language, texts in QUESTIONS.items()
+    }
+
+
+async def _measure(
+    url: str,
+    token: str,
+    pid: int,
+    speech: dict[Language, list[Waveform]],
+    turns: int,
+    sessions: int,
+    minutes: float,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    server, own = ProcessMeter(pid), ProcessMeter(os.getpid())
+    taken: dict[str, list[float]] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        listeners = [
+            await stack.enter_async_context(
+                Listener(url, token, microphone="open", language="zh" if i % 2 == 0 else "en")
+            )
+            for i in range(sessions)
+        ]
+        await asyncio.sleep(2)
+        began, memory = time.monotonic(), [server.memory()]
+        quiet = await _watch_idle(server, own, 5.0)
+        server.restart()
+        own.restart()
+        busy_from = time.monotonic()
+
+        async def talk(listener: Listener, language: Language) -> None:
+            done = 0
+            while done < turns or time.monotonic() - began < minutes * 60:
+                await _one_round(listener, language, speech[language], done, taken)
+                memory.append(server.memory())
+                done += 1
+                tell(f"round {done} is done ({memory[-1]:.0f} MB)")
+
+        async with asyncio.TaskGroup() as group:
+            for i, listener in enumerate(listeners):
+                group.create_task(talk(listener, "zh" if i % 2 == 0 else "en"))
+        busy = {"seconds": time.monotonic() - busy_from, "shares": server.shares()}
+        pictures = [_watch_pictures(listener, began) for listener in listeners]
+    return {
+        **{name: describe(values) for name, values in sorted(taken.items())},
+        "fps": min(p["fps"] for p in pictures),
+        "late_share": max(p["late_share"] for p in pictures),
+        "drift": max(p["drift"] for p in pictures),
+        "memory_mb": {"first": memory[0], "last": memory[-1], "highest": max(memory)},
+        "cpu_idle": quiet,
+        "cpu_talking": busy["shares"],
+        "cpu_listeners": own.share(),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+async def _one_round(
+    listener: Listener,
+    language: Language,
+    speech: list[Waveform],
+    number: int,
+    taken: dict[str, list[float]],
+) -> None:
+    """Ask by voice and hear it out for a while, stop it; ask by text, stop it by speaking."""
+
+    def note(name: str, seconds: float | None) -> None:
+        if seconds is not None:
+            taken.setdefault(name, []).append(seconds)
+
+    ended = await listener.microphone.say(speech[number % len(speech)])
+    await listener.wait_for(_speaks, ended, _PATIENCE)
+    await asyncio.sleep(_SPOKEN_FOR)
+    note("spoken_to_sound", _since(ended, listener.sound.first_loud(ended)))
+    note("spoken_to_picture", _since(ended, _picture_of(listener, ended)))
+    await _stop(listener, await listener.send(type="interrupt"), "stop_to_silence", note)
+
+    text = QUESTIONS[language][number % len(speech)]
+    asked = await listener.send(type="ask", text=text)
+    await listener.wait_for(_speaks, asked, _PATIENCE)
+    await asyncio.sleep(_SPOKEN_FOR)
+    note("typed_to_sound", _since(asked, listener.sound.first_loud(asked)))
+    note("typed_to_picture", _since(asked, _picture_of(listener, asked)))
+    spoke = time.monotonic()
+    over = listener.microphone.say(speech[(number + 1) % len(speech)])
+    await _stop(listener, spoke, "speech_to_silence", note)
+    ended = await over
+    await listener.wait_for(_speaks, ended, _PATIENCE)
+    await _stop(listener, await listener.send(type="interrupt"), "stop_to_silence", note)
+
+
+def _speaks(event: dict[str, Any]) -> bool:
+    return bool(event["type"] == "sentence.started")
+
+
+async def _stop(
+    listener: Listener, at: float, name: str, note: Callable[[str, float | None], None]
+) -> None:
+    ended = await listener.wait_for(lambda e: e["type"] == "turn.ended", at, _PATIENCE)
+    await asyncio.sleep(0.6)
+    if ended["reason"] == "interrupted":
+        # A next turn cannot be heard before the question that interrupts is over.
+        last = listener.sound.last_loud(at, at + 1.5)
+        note(name, _since(at, last) if last is not None else 0.0)
+
+
+def _since(start: float, end: float | None) -> float | None:
+    return None if end is None else end - start
+
+
+def _picture_of(listener: Listener, after: float) -> float | None:
+    """When the picture came that belongs to the first speech after a moment."""
+    heard = listener.sound.first_loud(after)
+    if heard is None:
+        return None
+    stamp = listener.sound.stamps[listener.sound.times.index(heard)]
+    pictures = zip(listener.picture.times, listener.picture.stamps, strict=True)
+    return next((t for t, s in pictures if s >= stamp - 1e-6 and t >= after), None)
+
+
+def _watch_pictures(listener: Listener, since: float) -> dict[str, float]:
+    late = listener.picture.lateness(since)
+    times = [t for t in listener.picture.times if t >= since]
+    behind = np.array(listener.picture.times) - np.array(listener.picture.stamps)
+    sound = np.array(listener.sound.times) - np.array(listener.sound.stamps)
+    part = max(1, min(len(behind), len(sound)) // 10)
+    # How far picture and sound moved against each other from the first tenth to the last.
+    start = np.median(behind[:part]) - np.median(sound[: 2 * part])
+    end = np.median(behind[-part:]) - np.median(sound[-2 * part :])
+    return {
+        "fps": round((len(times) - 1) / (times[-1] - times[0]), 2),
+        "late_share": round(float(np.mean(late > np.median(late) + LATE)), 4),
+        "drift": round(float(abs(end - start)), 4),
+    }
+
+
+async def _watch_idle(server: ProcessMeter, own: ProcessMeter, seconds: float) -> dict[str, float]:
+    server.restart()
+    own.restart()
+    await asyncio.sleep(seconds)
+    return {**server.shares(), "listeners": own.share()}
+
+
+def describe(values: list[float]) -> dict[str, float]:
+    """Give number, median and 95th percentile, in seconds."""
+    return {
+        "n": len(values),
+        "p50": round(float(np.percentile(values, 50)), 3),
+        "p95": round(float(np.percentile(values, 95)), 3),
+    }
