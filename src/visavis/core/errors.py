@@ -26,6 +26,8 @@ Error (Exception)
 │   ├── UnknownVoice
 │   └── MissingExtra
 ├── StageError(retryable)     a stage failed while working
+│   ├── SessionsFull          as many live sessions run as this machine can serve
+│   └── StoreUnavailable      the database is locked, full or away
 └── Cancelled                 the user or a newer turn stopped the work
 
 A message says what was found and what to do. Apps print it without a traceback.
@@ -143,6 +145,26 @@ class StageError(Error):
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class SessionsFull(StageError):
+    """As many live sessions run as this machine can serve.
+
+    Args:
+        message: How many run and what to do.
+        retry_after: Seconds after which another attempt may succeed.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 10.0) -> None:
+        super().__init__(message, retryable=True)
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(StageError):
+    """The database is locked, full or away; what was to be written was not."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
 
 
 class Cancelled(Error):

@@ -1,0 +1,86 @@
+"""The store as the server uses it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from visavis.apps.server.house import find_data_folder
+from visavis.apps.server.settings import ServerSettings
+from visavis.apps.server.store.jobs import JobRows
+from visavis.apps.server.store.sessions import SessionRows
+
+_LOG = logging.getLogger(__name__)
+
+DAY = 86_400.0
+
+
+class Store(SessionRows, JobRows):
+    """Sessions, turns, feedback and jobs in one database.
+
+    ``open`` it before use and ``close`` it after; ``open_store`` does both.
+    """
+
+    def __init__(
+        self, folder: Path, *, url: str = "", retention_days: int = 90, longest: float = DAY
+    ) -> None:
+        """Settle where it is; nothing is opened yet.
+
+        Args:
+            folder: The server's data folder.
+            url: ``postgresql://…`` or ``sqlite:///…``; empty for SQLite in the folder.
+            retention_days: What is older is deleted.
+            longest: Seconds that a session may last.
+
+        Raises:
+            ConfigError: The URL cannot be used.
+        """
+        super().__init__(folder, url=url)
+        self.retention_days = retention_days
+        self._longest = longest
+
+    @classmethod
+    def from_settings(cls, settings: ServerSettings) -> Store:
+        """Make the store of a deployment."""
+        return cls(
+            find_data_folder(settings),
+            url=settings.database,
+            retention_days=settings.retention_days,
+            longest=settings.session_limit,
+        )
+
+    async def open(self) -> None:
+        """Connect, bring the database up to date, and delete what is too old.
+
+        Raises:
+            ConfigError: The folder or database cannot be used, or it is newer than the program.
+            StoreUnavailable: It does not answer.
+        """
+        await self.connect()
+        await self.end_lost_sessions(self._longest)
+        await self.purge_old()
+
+    async def close(self) -> None:
+        """Close all connections; more than once does no harm."""
+        await self.disconnect()
+
+    async def purge_old(self) -> dict[str, int]:
+        """Delete what is older than the retention."""
+        gone = await self.purge(time.time() - self.retention_days * DAY)
+        if any(gone.values()):
+            _LOG.info("deleted what is older than %d days: %s", self.retention_days, gone)
+        return gone
+
+
+@contextlib.asynccontextmanager
+async def open_store(settings: ServerSettings) -> AsyncIterator[Store]:
+    """Open the store of a deployment for as long as a block lasts."""
+    store = Store.from_settings(settings)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
