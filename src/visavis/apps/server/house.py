@@ -1,0 +1,71 @@
+"""What all routes share: the cast, the sessions, the store, the jobs, the figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+if TYPE_CHECKING:
+    from visavis.apps.assemble import Cast
+    from visavis.apps.server.auth import Gate
+    from visavis.apps.server.jobs.queue import Jobs
+    from visavis.apps.server.metrics import Metrics
+    from visavis.apps.server.sessions.registry import Sessions
+    from visavis.apps.server.settings import ServerSettings
+    from visavis.apps.server.store.store import Store
+
+
+@dataclass(slots=True)
+class House:
+    """Everything of one running server; routes get it as ``HouseOf``.
+
+    Attributes:
+        settings: As the server was started.
+        cast: Stages, made once.
+        sessions: Those that live.
+        store: Sessions, turns, feedback and jobs on disk.
+        jobs: Renders and new avatars, made one after the other.
+        metrics: For Prometheus.
+        gate: Who is let in.
+        data: Folder of the store and of the jobs' files.
+        is_ready: Whether everything is loaded.
+        doing: What is being loaded, in words; empty when nothing is.
+        trouble: Why it cannot become ready.
+    """
+
+    settings: ServerSettings
+    cast: Cast
+    sessions: Sessions
+    store: Store
+    jobs: Jobs
+    metrics: Metrics
+    gate: Gate
+    data: Path
+    is_ready: bool = False
+    doing: str = ""
+    trouble: str = ""
+
+    @property
+    def token(self) -> str:
+        """Needed by all who come in."""
+        return self.gate.token
+
+    @property
+    def admin_token(self) -> str:
+        """Needed for the admin page."""
+        return self.gate.admin_token
+
+
+async def find_house(connection: HTTPConnection) -> House:
+    """Return the house of the app that a request came to."""
+    house = connection.app.state.house
+    assert isinstance(house, House)
+    return house
+
+
+HouseOf = Annotated[House, Depends(find_house)]
+"""The parameter of a route that wants the house: ``house: HouseOf``."""

@@ -1,0 +1,92 @@
+"""Loads what the first visitor would otherwise wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from visavis.core.errors import Error
+
+if TYPE_CHECKING:
+    from visavis.apps.assemble import Cast
+    from visavis.apps.server.house import House
+
+logger = logging.getLogger(__name__)
+
+_WORDS = {"zh": "您好。", "en": "Hello."}
+
+
+async def warm_up(house: House, say: Callable[[str], None] = lambda what: None) -> None:
+    """Load every stage once and mark the house as ready.
+
+    Raises:
+        Error: A stage cannot be loaded; the house says so as well.
+    """
+    steps: tuple[tuple[str, Callable[[Cast], None]], ...] = (
+        ("the knowledge base", _warm_responder),
+        ("the ears", _warm_recognizer),
+        ("the voices", _warm_voices),
+        ("the face", _warm_face),
+    )
+    for what, step in steps:
+        house.doing = what
+        say(what)
+        try:
+            await asyncio.to_thread(step, house.cast)
+        except Error as error:
+            house.trouble = str(error)
+            raise
+    house.doing = ""
+    house.is_ready = True
+
+
+def _warm_responder(cast: Cast) -> None:
+    prepare = getattr(cast.responder, "prepare", None)
+    if prepare is not None:
+        prepare()
+
+
+def _warm_recognizer(cast: Cast) -> None:
+    from collections.abc import AsyncIterator
+
+    import numpy as np
+
+    from visavis.core.errors import AudioSilent
+    from visavis.core.types import Waveform
+
+    rng = np.random.default_rng(0)
+    noise = (rng.standard_normal(16_000) * 0.05).astype(np.float32)
+
+    async def listen() -> None:
+        async def sound() -> AsyncIterator[Waveform]:
+            yield Waveform(noise, 16_000)
+
+        async for _ in cast.recognizer.transcribe(sound()):
+            pass
+
+    try:
+        asyncio.run(listen())
+    except AudioSilent:
+        logger.debug("the warming noise is not speech, as it should be")
+
+
+def _warm_voices(cast: Cast) -> None:
+    from visavis.core.types import Sentence
+
+    async def speak() -> None:
+        for language, voice in cast.choose_voices(cast.load_avatar()).items():
+            sentence = Sentence(0, 0, _WORDS[language], language)
+            async for _ in cast.router.speak(sentence, voice):
+                pass
+
+    asyncio.run(speak())
+
+
+def _warm_face(cast: Cast) -> None:
+    performance = cast.open_performance(cast.load_avatar())
+    try:
+        performance.idle()
+    finally:
+        performance.close()
