@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from pathlib import Path
 
@@ -12,6 +13,21 @@ from sqlalchemy.exc import ArgumentError
 from visavis.core.errors import ConfigError
 
 DATABASE = "visavis.sqlite3"
+
+
+def data_folder(chosen: Path | None = None) -> Path:
+    """Give the server's data folder: the one chosen, else one in the user's own data.
+
+    ``$VISAVIS_HOME/server``, else ``$XDG_DATA_HOME/visavis/server``. It need not exist.
+    """
+    if chosen is not None:
+        return chosen.expanduser()
+    own = os.environ.get("VISAVIS_HOME", "").strip()
+    if own:
+        return Path(own).expanduser() / "server"
+    base = os.environ.get("XDG_DATA_HOME", "").strip()
+    data = Path(base).expanduser() if base else Path.home() / ".local" / "share"
+    return data / "visavis" / "server"
 
 
 def make_folder(folder: Path) -> None:

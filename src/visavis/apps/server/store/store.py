@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from visavis.apps.server.house import find_data_folder
 from visavis.apps.server.settings import ServerSettings
 from visavis.apps.server.store.jobs import JobRows
+from visavis.apps.server.store.place import data_folder
 from visavis.apps.server.store.sessions import SessionRows
 
 _LOG = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Store(SessionRows, JobRows):
     def from_settings(cls, settings: ServerSettings) -> Store:
         """Make the store of a deployment."""
         return cls(
-            find_data_folder(settings),
+            data_folder(settings.data),
             url=settings.database,
             retention_days=settings.retention_days,
             longest=settings.session_limit,
