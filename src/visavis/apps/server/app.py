@@ -110,6 +110,7 @@ async def open_house(
     from visavis.apps.assemble import Cast
     from visavis.apps.server.jobs.queue import Jobs
     from visavis.apps.server.sessions.registry import Sessions
+    from visavis.apps.server.store.recorder import Recorder
     from visavis.apps.server.store.store import Store
     from visavis.apps.settings import load_settings
 
@@ -118,18 +119,23 @@ async def open_house(
     def watch(session: LiveSession) -> None:
         metrics.sessions_opened.inc()
         session.subscribe(metrics.observe)
+        recorder.watch(session)
 
     async with AsyncExitStack() as stack:
         store = Store.from_settings(settings)
         data = store.folder
         await store.open()
         stack.push_async_callback(store.close)
+        recorder = Recorder(store, settings.records)
+        recorder.open()
+        stack.push_async_callback(recorder.close)
+        metrics.watch("visavis_records", "Records of turns.", "state", recorder.figures)
         jobs = Jobs(store, settings, data / "jobs")
         await jobs.open()
         stack.push_async_callback(jobs.close)
         sessions = Sessions(cast, settings, on_open=watch)
         stack.push_async_callback(sessions.close)
-        yield House(settings, cast, sessions, store, jobs, metrics, gate, data)
+        yield House(settings, cast, sessions, store, recorder, jobs, metrics, gate, data)
 
 
 def _version() -> str:

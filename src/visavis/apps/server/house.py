@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from visavis.apps.server.metrics import Metrics
     from visavis.apps.server.sessions.registry import Sessions
     from visavis.apps.server.settings import ServerSettings
+    from visavis.apps.server.store.recorder import Recorder
     from visavis.apps.server.store.store import Store
 
 
@@ -28,6 +29,7 @@ class House:
         cast: Stages, made once.
         sessions: Those that live.
         store: Sessions, turns, feedback and jobs on disk.
+        recorder: Writes down how turns went.
         jobs: Renders and new avatars, made one after the other.
         metrics: For Prometheus.
         gate: Who is let in.
@@ -41,6 +43,7 @@ class House:
     cast: Cast
     sessions: Sessions
     store: Store
+    recorder: Recorder
     jobs: Jobs
     metrics: Metrics
     gate: Gate
