@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from visavis.core.types import (
     Avatar,
+    Emotion,
     Message,
     Picture,
     Segment,
@@ -84,6 +85,28 @@ class Performance(Protocol):
 
     def close(self) -> None:
         """Free what this session holds. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class Rewindable(Protocol):
+    """A performance that can take back pictures that were made ahead and never shown. Optional."""
+
+    def rewind(self, picture: int) -> None:
+        """Go on from this picture, as it was; called after ``reset``. Numbers as `Segment.picture`."""
+        ...
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A performance that shows whether it listens, and what it feels between turns. Optional."""
+
+    def attend(self, listening: bool) -> None:
+        """Begin or end listening to somebody, from the next picture on."""
+        ...
+
+    def feel(self, emotion: Emotion, intensity: float) -> None:
+        """Show this emotion when no sentence says otherwise, coming on smoothly."""
         ...
 
 

@@ -178,6 +178,12 @@ class Segment:
 
     ``audio.offset`` counts samples since the performance was opened or reset, and
     ``frames[0].index == audio.offset * fps / sample_rate``.
+
+    Attributes:
+        sentence: What is said in it.
+        marks: Words and phonemes that begin in it, in samples counted as ``audio.offset`` is.
+        picture: Number of its first frame among all pictures that the performance made, those of
+            ``idle()`` included, whose ``index`` counts the same; None where it does not count.
     """
 
     turn: int
@@ -185,6 +191,7 @@ class Segment:
     frames: tuple[VideoFrame, ...]
     sentence: Sentence | None = None
     marks: tuple[Mark, ...] = ()
+    picture: int | None = None
 
     def __post_init__(self) -> None:
         fps = self.frames[0].fps if self.frames else FPS

@@ -11,17 +11,19 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from visavis.core.errors import Error, StageError, TextUnusable
 from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
-from visavis.core.types import Message, Segment, Speech, VideoFrame, Waveform
+from visavis.core.types import Message, Segment, Speech, Transcript, VideoFrame, Waveform
 from visavis.pipeline import events
 from visavis.pipeline.flow import Flow, Limits, Manner, StageFailure, Stages
 from visavis.pipeline.outbox import Outbox, TurnMark
 from visavis.pipeline.turn import Turn
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Script: TypeAlias = str | Iterable[str] | AsyncIterator[str]
 """Text that is spoken as it is, whole or in pieces."""
@@ -78,6 +80,7 @@ class Conversation:
         self._turn: Turn | None = None
         self._task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._settling: asyncio.Task[None] | None = None
         self._turns: list[Turn] = []
         self._earlier: list[Message] = []
         self._closed = False
@@ -121,17 +124,63 @@ class Conversation:
         turn = self._begin("speech")
         return self._launch(turn, lambda: self._flow.perform(turn, speech))
 
+    def ask_heard(self, question: Transcript) -> Turn:
+        """Begin to answer a spoken question that was understood already.
+
+        Raises:
+            TextUnusable: No words are in it.
+        """
+        if not question.text.strip():
+            raise TextUnusable("no words were understood in the question; say it again, closer")
+        turn = self._begin("audio")
+        turn.question = question.text.strip()
+        turn.transcripts.append(question)
+        self.hub.publish(events.Heard(turn.number, self._clock(), question))
+        return self._launch(turn, lambda: self._flow.answer(turn, self.history))
+
     async def interrupt(self) -> int:
         """Break off the current turn; nothing of it comes out from the call on.
 
         Returns:
             The new turn number, once the stages are calm and the face is reset.
         """
+        self._stop_turn()
+        await self._calm()
+        return self._number
+
+    def cut(self, picture: int | None, sent: float = 0.0) -> int:
+        """Break off the current turn without waiting; for a player that reads ahead.
+
+        The face is reset and goes on from the picture given, before anything that is asked later
+        comes to it.
+
+        Args:
+            picture: Number of the picture shown last; those made after it are thrown away.
+            sent: Seconds of the current turn that left the player.
+
+        Returns:
+            The new turn number.
+        """
+        turn = self._turn
+        if turn is not None:
+            turn.note_cut(sent)
+            self._stop_turn()
+        before = set(self._tasks)
+
+        async def settle() -> None:
+            if before:
+                await asyncio.wait(before)
+            await self._flow.reset_face(picture)
+
+        self._settling = asyncio.create_task(settle(), name="settle the face")
+        self._tasks.add(self._settling)
+        self._settling.add_done_callback(self._tasks.discard)
+        return self._number
+
+    def _stop_turn(self) -> None:
         if self._turn is not None and not self._break_off():
             self._number += 1  # all was handed over, but a player may still have it in its buffer
             self._turn = None
-        await self._calm()
-        return self._number
 
     def notify_playback(self, turn: int, seconds: float) -> None:
         """Say how far the listener's player got in a turn: the history holds what was heard."""
@@ -181,9 +230,46 @@ class Conversation:
                 self._turn.note_delivered(item)
                 yield item
 
+    async def stream(self) -> AsyncIterator[Segment | TurnMark]:
+        """Like ``segments``, with a mark where a turn ends; for a player that reads ahead."""
+        while (item := await self._outbox.peek()) is not None:
+            self._outbox.pop()
+            if isinstance(item, TurnMark):
+                yield item
+            elif self._turn is not None and item.turn == self._number:
+                self._turn.note_delivered(item)
+                yield item
+
     async def idle(self) -> VideoFrame:
         """Make the next frame of the state between turns, on the animator's thread."""
         return await self._flow.on_face(lambda performance: performance.idle())
+
+    async def next_idle(self) -> VideoFrame | None:
+        """Like ``idle``, but None while the face is at work on speech, and after a ``cut`` is done."""
+        if self._settling is not None and not self._settling.done():
+            await asyncio.wait([self._settling])
+        return await self._flow.next_idle()
+
+    # How it is done.
+
+    @property
+    def manner(self) -> Manner:
+        """Voices, emotion, default language; set it to change them from the next sentence on."""
+        return self._flow.manner
+
+    @manner.setter
+    def manner(self, manner: Manner) -> None:
+        self._flow.manner = manner
+
+    async def on_face(self, work: Callable[[Performance], T]) -> T:
+        """Call the performance on its own thread, between two pictures."""
+        return await self._flow.on_face(work)
+
+    async def change_face(self, performance: Performance) -> None:
+        """Go on with another performance; the one before is closed. Breaks off the current turn."""
+        self._stop_turn()
+        await self._calm()
+        await self._flow.change_face(performance)
 
     async def __aenter__(self) -> Conversation:
         return self
@@ -237,9 +323,9 @@ class Conversation:
         except asyncio.CancelledError:
             if before:
                 await asyncio.wait(before)
-            await self._flow.on_face(lambda performance: performance.reset())
+            await self._flow.reset_face()
         except Exception as raised:
-            await self._flow.on_face(lambda performance: performance.reset())
+            await self._flow.reset_face()
             if turn.number == self._number:
                 self._fail(turn, raised)
         else:

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 from visavis.core.errors import StageError, TextUnusable
 from visavis.core.language import detect_language
-from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
+from visavis.core.protocols import Performance, Recognizer, Responder, Rewindable, Synthesizer
 from visavis.core.types import (
     FPS,
     Emotion,
@@ -23,6 +23,7 @@ from visavis.core.types import (
     Segment,
     Sentence,
     Speech,
+    VideoFrame,
     Waveform,
 )
 from visavis.pipeline import events
@@ -115,7 +116,8 @@ class Flow:
         is_current: Callable[[int], bool],
     ) -> None:
         self._stages = stages
-        self._manner = manner
+        self.manner = manner
+        self._at_work = 0
         self._limits = limits
         self._outbox = outbox
         self._publish = publish
@@ -128,6 +130,35 @@ class Flow:
     async def on_face(self, work: Callable[[Performance], T]) -> T:
         """Call the performance on its own thread."""
         return await self._workers["animator"].call(lambda: work(self._stages.performance))
+
+    async def next_idle(self) -> VideoFrame | None:
+        """Make a picture between turns, or None while the face is at work on speech."""
+
+        def make() -> VideoFrame | None:
+            # Looked at on the face's thread: an idle picture must not fall between two segments.
+            return None if self._at_work else self._stages.performance.idle()
+
+        return await self._workers["animator"].call(make)
+
+    async def reset_face(self, picture: int | None = None) -> None:
+        """Let the face forget its sound and go on from a picture that was made before."""
+
+        def reset(performance: Performance) -> None:
+            performance.reset()
+            if picture is not None and isinstance(performance, Rewindable):
+                performance.rewind(picture)
+
+        await self.on_face(reset)
+
+    async def change_face(self, performance: Performance) -> None:
+        """Take another performance and close the one before."""
+
+        def change() -> None:
+            before = self._stages.performance
+            self._stages = replace(self._stages, performance=performance)
+            before.close()
+
+        await self._workers["animator"].call(change)
 
     async def close(self) -> None:
         """Close the performance and end the threads."""
@@ -250,7 +281,7 @@ class Flow:
         await out.put(None)
 
     def _open_speech(self, synthesizer: Synthesizer, sentence: Sentence) -> Relay[Speech]:
-        voice = self._manner.voice.get(sentence.language, "")
+        voice = self.manner.voice.get(sentence.language, "")
         return self._workers["synthesizer"].iterate(lambda: synthesizer.speak(sentence, voice))
 
     async def _animate(self, turn: Turn, speeches: asyncio.Queue[Speech | None]) -> None:
@@ -289,6 +320,7 @@ class Flow:
     async def _show(
         self, turn: Turn, make: Callable[[], Iterator[Segment]], timing: _Timing
     ) -> None:
+        self._at_work += 1
         relay = self._workers["animator"].iterate(make, limit=self._limits.segments)
         try:
             async for segment in relay:
@@ -303,20 +335,23 @@ class Flow:
             raise StageFailure("animator", error) from error
         finally:
             # Waited for, unlike the others: reset must not come before the iterator is closed.
-            with suppress(Exception):
-                await relay.aclose()
+            try:
+                with suppress(Exception):
+                    await relay.aclose()
+            finally:
+                self._at_work -= 1
             timing.busy += relay.busy
 
     def _language_of(self, turn: Turn) -> Language:
         heard = [t.language for t in turn.transcripts if t.language is not None]
-        return heard[0] if heard else self._manner.language
+        return heard[0] if heard else self.manner.language
 
     def _emotion_of(self, text: str) -> tuple[Emotion, float]:
-        if self._manner.emotion is not None:
-            return self._manner.emotion, self._manner.intensity
+        if self.manner.emotion is not None:
+            return self.manner.emotion, self.manner.intensity
         suggest = getattr(self._stages.responder, "emotion_of", None)
         suggested: Emotion | None = suggest(text) if suggest is not None else None
-        return suggested or "neutral", self._manner.intensity
+        return suggested or "neutral", self.manner.intensity
 
     def _mark_first(self, turn: Turn, stage: events.StageName) -> None:
         self._mark(turn, stage, "first", self._clock() - turn.began)

@@ -81,6 +81,14 @@ class Turn:
                 break
         self._delivered += len(segment.frames)
 
+    def note_cut(self, seconds: float) -> None:
+        """Correct what was delivered: a player threw away what comes after this second."""
+        frames = round(seconds * FPS)
+        if frames < self._delivered:
+            self._delivered = frames
+            if self.state == "complete":
+                self.state = "interrupted"
+
     def note_played(self, seconds: float) -> None:
         """Correct what was heard: the listener's player stands at this second of the turn."""
         self._played = min(max(round(seconds * FPS), self._played or 0), self._delivered)

@@ -86,6 +86,7 @@ class Motion:
         self._amount = _AMOUNT[liveliness]
         self._blinks: dict[int, list[tuple[float, float]]] = {}
         self._glances: dict[int, list[tuple[float, float, float]]] = {}
+        self._nods: dict[int, list[tuple[float, float, float]]] = {}
 
     def _events(self, kind: int, block: int) -> np.random.Generator:
         return np.random.default_rng([self._seed & 0x7FFFFFFF, kind, block])
@@ -150,24 +151,56 @@ class Motion:
         w = float(np.clip((seconds - begun) / 0.06, 0, 1))
         return x0 + (x1 - x0) * w, y0 + (y1 - y0) * w
 
-    def at(self, frame: int, loudness: float = 0.0) -> HeadMotion:
+    def _block_nods(self, block: int) -> list[tuple[float, float, float]]:
+        """Start and length in seconds and depth of the listener's nods that begin in a block."""
+        if block not in self._nods:
+            rng = self._events(3, block)
+            found: list[tuple[float, float, float]] = []
+            t = block * _BLOCK_S + float(rng.uniform(0.3, 1.4))
+            end = (block + 1) * _BLOCK_S - 1.2
+            while t < end:
+                # Listeners nod once or twice in a row, every two to four seconds, the second less.
+                length, depth = float(rng.uniform(0.42, 0.6)), float(rng.uniform(0.7, 1.3))
+                found.append((t, length, depth))
+                if rng.random() < 0.4:
+                    found.append((t + length, length * 0.9, depth * 0.55))
+                    t += length
+                t += float(np.clip(rng.lognormal(0.95, 0.35), 1.4, 4.5))
+            if len(self._nods) > 8:
+                self._nods.clear()
+            self._nods[block] = found
+        return self._nods[block]
+
+    def _nod(self, seconds: float) -> float:
+        """How far down a listener's nod is, 0 to about 1.3."""
+        for start, length, depth in self._block_nods(int(seconds // _BLOCK_S)):
+            phase = (seconds - start) / length
+            if 0 <= phase < 1:
+                return depth * float(np.sin(np.pi * phase) ** 2)
+        return 0.0
+
+    def at(self, frame: int, loudness: float = 0.0, attention: float = 0.0) -> HeadMotion:
         """The head in a frame.
 
         Args:
             frame: Frame number since the performance was opened.
             loudness: 0..1, how loud the speech is around this frame, smoothed: a speaker moves
                 more, and nods with the stress.
+            attention: 0..1, how much the head listens to somebody: it nods a little, leans in, and
+                the eyes hardly leave who speaks.
         """
         s, a = frame / FPS, self._amount
         seed = self._seed
         talk = float(np.clip(loudness, 0, 1))
         more = a * (1.0 + 0.9 * talk)
         breath_phase = 2 * np.pi * (s / 4.1 + 0.22 * _noise(seed, 91, s / 6.0))
-        gx, gy = self._gaze(s)
+        heed = float(np.clip(attention, 0, 1))
+        gx, gy = ((1 - 0.75 * heed) * g for g in self._gaze(s))
         yaw = more * 2.3 * _drift(seed, 11, s)
         pitch = more * 1.5 * _drift(seed, 12, s) - a * 1.6 * talk * (
             0.4 + 0.6 * _noise(seed, 61, s / 0.9)
         )
+        pitch -= a * heed * (2.2 * self._nod(s) + 0.4)
         return HeadMotion(
             yaw=yaw,
             pitch=pitch,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,14 @@ _RELEASE = 0.55
 _REST = 0.55
 """How much of an emotion stays on the face between sentences."""
 
+_LOUDER, _QUIETER = 0.16, 0.10
+"""How much the loudness that moves the head may rise and fall in a frame, so that neither the first
+sound nor an interruption jerks it."""
+_ATTEND = 0.08
+"""How much of the listener's nods and gaze comes or goes in a frame: half a second."""
+KEPT = 64
+"""Frames that can be taken back: more than a player ever holds."""
+
 _SPOKEN = 0.12
 """A mouth channel from which on the lips are free to part."""
 
@@ -35,8 +45,18 @@ _LIDS = [UNIT_INDEX["eyeBlinkLeft"], UNIT_INDEX["eyeBlinkRight"]]
 _WIDE = [UNIT_INDEX["eyeWideLeft"], UNIT_INDEX["eyeWideRight"]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """What goes on from frame to frame."""
+
+    feeling: Floats
+    mouth: Floats
+    loudness: float = 0.0
+    attention: float = 0.0
+
+
 class Expression:
-    """Keeps what must go on smoothly from frame to frame: the emotion and the closing mouth.
+    """Keeps what must go on smoothly from frame to frame: emotion, closing mouth, attention.
 
     Args:
         motion: ``visavis.models.puppet.motion.Motion`` of this performance.
@@ -50,8 +70,10 @@ class Expression:
         self._motion = motion
         self._emotion_units = emotion_units
         self._base = emotion_units(emotion, intensity)
-        self._feeling = self._base * _REST
-        self._mouth = np.zeros(len(MOUTH_UNITS), np.float32)
+        self._state = _State(self._base * _REST, np.zeros(len(MOUTH_UNITS), np.float32))
+        self._past: OrderedDict[int, _State] = OrderedDict()
+        self.listening = False
+        """Whether somebody speaks to the face."""
 
     def speak(
         self, frame: int, mouth: Floats, loudness: float, emotion: Emotion, intensity: float
@@ -70,20 +92,26 @@ class Expression:
 
     def idle(self, frame: int) -> Pose:
         """Pose of a frame between turns."""
-        return self._pose(frame, np.zeros_like(self._mouth), 0.0, self._base * _REST)
+        return self._pose(frame, np.zeros_like(self._state.mouth), 0.0, self._base * _REST)
+
+    def feel(self, emotion: Emotion, intensity: float) -> None:
+        """Show another emotion when nothing else is asked for; it comes on smoothly."""
+        self._base = self._emotion_units(emotion, intensity)
+
+    def rewind(self, frame: int) -> None:
+        """Go on from a frame as it was. One that is too long ago changes nothing."""
+        self._state = self._past.get(frame, self._state)
 
     def _pose(self, frame: int, mouth: Floats, loudness: float, target: Floats) -> Pose:
         from visavis.models.puppet.renderer import Pose
 
-        self._feeling = (self._feeling + (target - self._feeling) * _EASE).astype(np.float32)
-        # A mouth that was cut off in the middle closes over some frames instead of jumping.
-        self._mouth = np.maximum(mouth, self._mouth * _RELEASE * (self._mouth > 0.02)).astype(
-            np.float32
-        )
-        if mouth.any():
-            self._mouth = mouth.astype(np.float32)
-        head = self._motion.at(frame, loudness)
-        units = self._mix(self._feeling, self._mouth)
+        state = self._step(mouth, loudness, target)
+        self._past[frame] = self._state = state
+        self._past.move_to_end(frame)
+        while len(self._past) > KEPT:
+            self._past.popitem(last=False)
+        head = self._motion.at(frame, state.loudness, state.attention)
+        units = self._mix(state.feeling, state.mouth)
         units[_LIDS] = np.maximum(units[_LIDS], head.blink)
         units[_WIDE] *= 1 - head.blink
         units[UNIT_INDEX["browInnerUp"]] += head.brow * 0.6
@@ -91,7 +119,7 @@ class Expression:
         units[UNIT_INDEX["browOuterUpRight"]] += head.brow * 0.5
         return Pose(
             units=np.clip(units, 0, 1).astype(np.float32),
-            tongue=float(self._mouth[MOUTH_UNITS.index("tongueUp")]),
+            tongue=float(state.mouth[MOUTH_UNITS.index("tongueUp")]),
             yaw=head.yaw,
             pitch=head.pitch,
             roll=head.roll,
@@ -99,7 +127,24 @@ class Expression:
             breath=head.breath,
             gaze=head.gaze,
             # In silence lips are together whatever is felt.
-            lips=float(np.clip(1 - self._mouth.max() / _SPOKEN, 0, 1)),
+            lips=float(np.clip(1 - state.mouth.max() / _SPOKEN, 0, 1)),
+        )
+
+    def _step(self, mouth: Floats, loudness: float, target: Floats) -> _State:
+        before = self._state
+        if mouth.any():
+            shown = mouth.astype(np.float32)
+        else:
+            # A mouth that was cut off in the middle closes over some frames instead of jumping.
+            shown = (before.mouth * _RELEASE * (before.mouth > 0.02)).astype(np.float32)
+        attention = before.attention + (_ATTEND if self.listening else -_ATTEND)
+        return _State(
+            feeling=(before.feeling + (target - before.feeling) * _EASE).astype(np.float32),
+            mouth=shown,
+            loudness=float(
+                np.clip(loudness, before.loudness - _QUIETER, before.loudness + _LOUDER)
+            ),
+            attention=min(max(attention, 0.0), 1.0),
         )
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,7 @@ class PuppetPerformance:
         self._next = 0  # next frame to be shown, since the stream began
         self._sentences: list[tuple[int, Sentence]] = []  # first sample and sentence, in order
         self._marks: list[Mark] = []
+        self._untold: deque[tuple[Sentence, Mark]] = deque()  # in no Segment yet
         self._sentence_start = 0
 
     @property
@@ -143,6 +145,7 @@ class PuppetPerformance:
                 mark.end + self._sentence_start,
             )
             self._marks.append(moved)
+            self._untold.append((speech.sentence, moved))
         self._sound = np.concatenate([self._sound, speech.audio.samples])
         self._timeline.add(speech.audio, [m for m in self._marks if m.kind == "phoneme"])
         ready = (self._sound_start * rate + len(self._sound) * FPS) // rate - LOOKAHEAD_FRAMES
@@ -155,6 +158,7 @@ class PuppetPerformance:
         self._sound_start = self._next
         self._sentences = []
         self._marks = []
+        self._untold.clear()
 
     def flush(self) -> Iterator[Segment]:
         """Yield what was held back, padded with silence to whole frames."""
@@ -173,7 +177,8 @@ class PuppetPerformance:
         until = min(until, self._timeline.ready()) if not self._timeline.finished else until
         each = self._rate // FPS
         while self._next < until:
-            count = min(CHUNK_FRAMES, until - self._next)
+            first_picture = self._shown
+            count = self._count_frames(min(CHUNK_FRAMES, until - self._next))
             mouths = self._timeline.take(self._next, count, self._rate)
             frames = []
             for i in range(count):
@@ -189,17 +194,39 @@ class PuppetPerformance:
             sound = self._sound[first : first + count * each]
             sentence = self._sentence_at(self._next * each + each // 2)
             begin, end = self._next * each, (self._next + count) * each
-            marks = tuple(m for m in self._marks if begin <= m.start < end)
+            marks = self._tell_marks(sentence, end)
             segment = Segment(
                 sentence.turn,
                 Waveform(sound.copy(), self._rate, begin),
                 tuple(frames),
                 sentence,
                 marks,
+                first_picture,
             )
             self._next += count
             self._drop_old()
             yield segment
+
+    def _count_frames(self, most: int) -> int:
+        """Frames from the next one on that are of one sentence."""
+        each = self._rate // FPS
+        first = self._sentence_at(self._next * each + each // 2)
+        for count in range(1, most):
+            frame = self._next + count
+            if self._sentence_at(frame * each + each // 2) is not first:
+                return count
+        return most
+
+    def _tell_marks(self, sentence: Sentence, end: int) -> tuple[Mark, ...]:
+        """Marks up to a sample, less those of a sentence whose frames come later."""
+        told: list[Mark] = []
+        while self._untold and self._untold[0][1].start < end:
+            owner, mark = self._untold[0]
+            if owner.index > sentence.index and owner.turn == sentence.turn:
+                break
+            told.append(mark)
+            self._untold.popleft()
+        return tuple(told)
 
     def _drop_old(self) -> None:
         """Keep a bounded past: what the loudness and the coarticulation around a frame need."""
@@ -257,6 +284,20 @@ class PuppetPerformance:
     def reset(self) -> None:
         """Forget all sound; the mouth closes from where it is, the head goes on."""
         self._forget()
+
+    def rewind(self, picture: int) -> None:
+        """Go on after a picture that was shown: those made after it never were."""
+        if 0 <= picture < self._shown - 1:
+            self._shown = picture + 1
+            self._expression.rewind(picture)
+
+    def attend(self, listening: bool) -> None:
+        """Begin or end listening: the eyes stay on the listener, small nods come and go."""
+        self._expression.listening = listening
+
+    def feel(self, emotion: Emotion, intensity: float) -> None:
+        """Show this emotion when no sentence says otherwise."""
+        self._expression.feel(emotion, intensity)
 
     def close(self) -> None:
         """Free the pictures."""
