@@ -47,11 +47,11 @@ class _Turn:
 
 
 class SessionNote:
-    """Follows one session. ``leave`` stops it."""
+    """Follows one session; calling what is in ``leave`` stops it."""
 
     def __init__(self, record: SessionRecord, policy: Literal["none", "unanswered", "all"]) -> None:
         self.record = record
-        self.leave: Callable[[], None] = _nothing
+        self.leave: tuple[Callable[[], None], ...] = ()
         self._policy = policy
         self._turns: dict[int, _Turn] = {}
         self._asked = 0
@@ -139,7 +139,3 @@ def _share(turn: _Turn) -> float | None:
     if turn.ended == "complete":
         return 1.0
     return min(1.0, len(fold(turn.heard)) / turn.written)
-
-
-def _nothing() -> None:
-    """Nobody to leave."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
-from visavis.apps.server.protocol import ServerEvent, events
+from visavis.apps.server.protocol import Command, ServerEvent, commands, events
 from visavis.apps.server.store.note import SessionNote
 from visavis.apps.server.store.records import FeedbackRecord, Item, Rating, SessionRecord
 from visavis.apps.server.store.redaction import redact
@@ -48,6 +48,9 @@ class Watched(Protocol):
 
     def subscribe(self, observer: Callable[[ServerEvent], None]) -> Callable[[], None]:
         """Tell an observer everything from now on."""
+
+    def subscribe_commands(self, observer: Callable[[Command], None]) -> Callable[[], None]:
+        """Tell an observer every command from now on."""
 
     def snapshot(self) -> Mapping[str, Any]:
         """How it is now."""
@@ -146,7 +149,11 @@ class Recorder:
             if isinstance(event, events.SessionEnded):
                 self._finish(session, event.reason)
 
-        note.leave = session.subscribe(observe)
+        def listen(command: Command) -> None:
+            if isinstance(command, commands.Feedback):
+                self.feedback(session.id, command.turn, command.rating, command.comment)
+
+        note.leave = (session.subscribe(observe), session.subscribe_commands(listen))
 
     def note_transport(self, session: str, transport: str) -> None:
         """Say how a session's picture travels; the last one counts."""
@@ -163,7 +170,8 @@ class Recorder:
         note = self._notes.pop(session.id, None)
         if note is None:
             return
-        note.leave()
+        for leave in note.leave:
+            leave()
         for turn in note.settle(everything=True):
             self._put(turn)
         known = session.snapshot()
@@ -172,7 +180,7 @@ class Recorder:
                 note.summary(),
                 ended=time.time(),
                 reason=reason,
-                frames=int(known.get("frames", 0)),
+                frames=int(known.get("ticks", 0)),
                 late=int(known.get("late", 0)),
             )
         )

@@ -9,16 +9,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from visavis.apps.server.settings import ServerSettings
+from visavis.apps.server.store.gaps import GapRows
 from visavis.apps.server.store.jobs import JobRows
 from visavis.apps.server.store.place import data_folder
 from visavis.apps.server.store.sessions import SessionRows
+from visavis.apps.server.store.statistics import StatisticsRows
 
 _LOG = logging.getLogger(__name__)
 
 DAY = 86_400.0
 
 
-class Store(SessionRows, JobRows):
+class Store(SessionRows, JobRows, StatisticsRows, GapRows):
     """Sessions, turns, feedback and jobs in one database.
 
     ``open`` it before use and ``close`` it after; ``open_store`` does both.
