@@ -1,0 +1,165 @@
+"""The sessions that live, and how many may."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from visavis.apps.server.protocol.events import Microphone
+from visavis.apps.server.sessions.capacity import Cost, measure_cost
+from visavis.apps.server.sessions.opening import open_face
+from visavis.apps.server.sessions.session import LiveSession
+from visavis.core.errors import SessionsFull
+from visavis.core.types import Emotion, Language
+from visavis.pipeline.bridge import Worker
+
+if TYPE_CHECKING:
+    from visavis.apps.assemble import Cast
+    from visavis.apps.server.settings import ServerSettings
+
+logger = logging.getLogger(__name__)
+
+ABANDONED = 3.0
+"""Seconds without a connection after which a session makes room for a new one: a page was reloaded."""
+
+
+class Sessions:
+    """Opens sessions and knows those that live.
+
+    Args:
+        cast: Stages, shared by all sessions.
+        settings: How many, and how long.
+        on_open: Called with each new session, before it starts.
+    """
+
+    def __init__(
+        self,
+        cast: Cast,
+        settings: ServerSettings,
+        *,
+        on_open: Callable[[LiveSession], None] | None = None,
+    ) -> None:
+        self._cast = cast
+        self._settings = settings
+        self._on_open = on_open
+        self._sessions: dict[str, LiveSession] = {}
+        self._opening = 0
+        self._closed = False
+        self._prepared = False
+        self._preparing = asyncio.Lock()
+        self.cost: Cost | None = None
+        """What a session costs here, once ``measure`` was called."""
+
+    async def measure(self) -> int:
+        """Find out how many sessions this machine can do; loads the stages on the way.
+
+        Returns:
+            ``capacity``.
+        """
+        if self._settings.sessions == 0 and self.cost is None:
+            worker = Worker("measuring")
+            try:
+                self.cost = await worker.call(lambda: measure_cost(self._cast))
+            finally:
+                await worker.close()
+            logger.info("%s: room for %d sessions", self.cost, self.capacity)
+        return self.capacity
+
+    async def prepare(self) -> None:
+        """Make the stages that all sessions share, once; seconds the first time."""
+        async with self._preparing:
+            # A session's cast is a copy: what is not made yet would be made again in each of them.
+            if self._prepared:
+                return
+            worker = Worker("preparing")
+            try:
+                await worker.call(lambda: (self._cast.router.voices(), self._cast.responder))
+            finally:
+                await worker.close()
+            self._prepared = True
+
+    @property
+    def capacity(self) -> int:
+        """How many sessions may live at once; 1 where it was neither set nor measured."""
+        if self._settings.sessions:
+            return self._settings.sessions
+        return self.cost.sessions if self.cost is not None else 1
+
+    async def open(
+        self,
+        *,
+        avatar: str = "",
+        voice: str = "",
+        language: Language | Literal["auto"] = "auto",
+        emotion: Emotion | Literal["auto"] = "auto",
+        microphone: Microphone = "push",
+    ) -> LiveSession:
+        """Open a session; it ticks when this returns.
+
+        Raises:
+            SessionsFull: As many live as this machine can serve.
+            Error: The avatar or the voice is unknown or cannot be used.
+        """
+        if self._closed:
+            raise SessionsFull("the server is shutting down; try again in a minute")
+        await self.prepare()
+        await self._make_room()
+        cast = replace(
+            self._cast,
+            avatar=avatar,
+            voice=voice,
+            emotion=None if emotion == "auto" else emotion,
+        )
+        self._opening += 1
+        try:
+            part = await open_face(cast)
+            session = LiveSession(
+                secrets.token_urlsafe(16),
+                cast,
+                self._settings,
+                part,
+                language=language,
+                microphone=microphone,
+                on_end=self._forget,
+            )
+            self._sessions[session.id] = session
+        finally:
+            self._opening -= 1
+        if self._on_open is not None:
+            self._on_open(session)
+        await session.start()
+        return session
+
+    async def _make_room(self) -> None:
+        if len(self) + self._opening < self.capacity:
+            return
+        alone = max(self, key=lambda session: session.alone_for, default=None)
+        if alone is not None and alone.alone_for > ABANDONED:
+            await alone.close("vanished")
+        if len(self) + self._opening >= self.capacity:
+            raise SessionsFull(
+                f"{len(self) + self._opening} of {self.capacity} sessions are taken;"
+                " try again in a minute"
+            )
+
+    def _forget(self, session: LiveSession) -> None:
+        self._sessions.pop(session.id, None)
+
+    def get(self, id: str) -> LiveSession | None:
+        """Find a session that lives."""
+        return self._sessions.get(id)
+
+    def __iter__(self) -> Iterator[LiveSession]:
+        return iter(tuple(self._sessions.values()))
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    async def close(self) -> None:
+        """End all sessions."""
+        self._closed = True
+        await asyncio.gather(*(session.close("closed") for session in self))
