@@ -125,6 +125,9 @@ export interface LiveClient {
   /** End the session and free everything, the microphone too. Never rejects. */
   leave(): Promise<void>;
 
+  /** Play again after the problem `playback`; called in a user's gesture. */
+  resume(): Promise<void>;
+
   ask(text: string): void;
   interrupt(): void;
 

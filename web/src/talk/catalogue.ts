@@ -1,0 +1,66 @@
+import type { Language } from "../live/types";
+
+/** A face that may be chosen. */
+export interface Face {
+  name: string;
+  about: string;
+  picture: string;
+}
+
+export interface Voice {
+  name: string;
+  languages: Language[];
+  gender: "female" | "male" | "unknown";
+}
+
+/** Read something of the server's; null where it cannot be had: the page does without. */
+async function read(path: string): Promise<unknown> {
+  try {
+    const answer = await fetch(path, { headers: { accept: "application/json" } });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The list in an answer, which is the list itself or holds it under a name. */
+function list(answer: unknown, name: string): Record<string, unknown>[] | null {
+  const found = Array.isArray(answer)
+    ? answer
+    : (answer as Record<string, unknown> | null)?.[name];
+  return Array.isArray(found) ? found : null;
+}
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+
+export const pictureOf = (avatar: string): string =>
+  `/api/v1/avatars/${encodeURIComponent(avatar)}/picture`;
+
+export async function readFaces(): Promise<Face[] | null> {
+  const found = list(await read("/api/v1/avatars"), "avatars");
+  return (
+    found?.map((one) => ({
+      name: text(one.name),
+      about: text(one.about),
+      picture: pictureOf(text(one.name)),
+    })) ?? null
+  );
+}
+
+export async function readVoices(): Promise<Voice[] | null> {
+  const found = list(await read("/api/v1/voices"), "voices");
+  return (
+    found?.map((one) => ({
+      name: text(one.name),
+      languages: (Array.isArray(one.languages) ? one.languages : []) as Language[],
+      gender: one.gender === "female" || one.gender === "male" ? one.gender : "unknown",
+    })) ?? null
+  );
+}
+
+/** Questions that can be answered; empty where the server has none to offer. */
+export async function readSuggestions(language: Language): Promise<string[]> {
+  const answer = await read(`/api/v1/suggestions?language=${language}`);
+  const found = list(answer, "suggestions") as unknown[] | null;
+  return (found ?? []).map(text).filter(Boolean);
+}

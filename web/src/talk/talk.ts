@@ -1,0 +1,214 @@
+import { computed, reactive, ref, shallowRef } from "vue";
+import { type Connection, LiveError, type LiveClient, type Opening, type Problem } from "../live/types";
+import type { Failure, LatencyMark, ServerEvent, SessionChanged } from "../protocol";
+import { type Caption, Captions } from "./captions";
+import { type Turn, follow } from "./dialogue";
+import { Pacing } from "./pacing";
+import { type Activity, chooseView } from "./view";
+
+/** How the session is set, as the server said last. */
+export type Setting = Pick<
+  SessionChanged,
+  "avatar" | "voices" | "language" | "emotion" | "microphone" | "width" | "height"
+>;
+
+/** Everything that the page shows of a conversation, and what a user can do with it. */
+export function createTalk(client: LiveClient) {
+  const connection = shallowRef<Connection>(client.connection);
+  const microphone = ref(client.microphone);
+  const activity = ref<Activity>("idle");
+  const setting = shallowRef<Setting | null>(null);
+  const turns = reactive<Turn[]>([]);
+  const caption = shallowRef<Caption | null>(null);
+  const heard = ref("");
+  const failure = shallowRef<Failure | null>(null);
+  const problem = shallowRef<Problem | null>(null);
+  const marks = reactive<Partial<Record<LatencyMark["mark"], number>>>({});
+  const pressed = ref(false);
+
+  const captions = new Captions();
+  const pacing = new Pacing(() => client.now());
+  let opening: Opening = {};
+  let timer = 0;
+
+  const view = computed(() => chooseView(connection.value));
+  const latest = computed<Turn | null>(() => turns.at(-1) ?? null);
+
+  function silence(): void {
+    captions.clear();
+    caption.value = null;
+  }
+
+  /** Captions move with the player, frame by frame, while something is said. */
+  function tick(): void {
+    timer = 0;
+    for (const event of pacing.due()) show(event);
+    const next = activity.value === "speaking" ? captions.at(client.now()) : null;
+    const last = caption.value;
+    if (
+      next?.turn !== last?.turn ||
+      next?.index !== last?.index ||
+      next?.current !== last?.current ||
+      next?.pieces !== last?.pieces
+    )
+      caption.value = next;
+    if (activity.value === "speaking" || !pacing.isEmpty) timer = requestAnimationFrame(tick);
+  }
+
+  function keepTicking(): void {
+    if (!timer) timer = requestAnimationFrame(tick);
+  }
+
+  function receive(event: ServerEvent): void {
+    // A caption is found by its own times, so it may be known before its moment.
+    if (event.type === "sentence.started" || event.type === "speech.marks") captions.add(event);
+    for (const due of pacing.take(event)) show(due);
+    keepTicking();
+  }
+
+  function show(event: ServerEvent): void {
+    follow(turns, event);
+    switch (event.type) {
+      case "session.started":
+        setting.value = event;
+        activity.value = event.state;
+        break;
+      case "session.changed":
+        setting.value = event;
+        break;
+      case "session.state":
+        activity.value = event.state;
+        if (event.state !== "speaking") silence();
+        if (event.state === "listening") heard.value = "";
+        break;
+      case "turn.started":
+        silence();
+        failure.value = null;
+        heard.value = "";
+        break;
+      case "transcript.partial":
+        heard.value = event.text;
+        break;
+      case "transcript.final":
+        heard.value = "";
+        break;
+      case "turn.ended":
+        if (event.reason !== "complete") silence();
+        break;
+      case "latency":
+        marks[event.mark] = event.seconds;
+        break;
+      case "error":
+        failure.value = event;
+        break;
+      case "session.ended":
+        activity.value = "idle";
+        silence();
+        break;
+    }
+  }
+
+  const listeners = [
+    client.on("event", receive),
+    client.on("connection", (value) => (connection.value = value)),
+    client.on("microphone", (value) => (microphone.value = value)),
+    client.on("problem", (value) => (problem.value = value)),
+  ];
+
+  async function attempt(action: () => Promise<void>): Promise<boolean> {
+    try {
+      await action();
+      return true;
+    } catch (error) {
+      problem.value =
+        error instanceof LiveError ? error.problem : { code: "failed", message: String(error) };
+      return false;
+    }
+  }
+
+  return {
+    connection,
+    microphone,
+    activity,
+    setting,
+    turns,
+    latest,
+    caption,
+    heard,
+    failure,
+    problem,
+    marks,
+    pressed,
+    view,
+
+    /** Open a session; a problem shows in `connection`. */
+    async start(how: Opening = opening): Promise<void> {
+      opening = how;
+      turns.length = 0;
+      failure.value = null;
+      problem.value = null;
+      heard.value = "";
+      activity.value = "idle";
+      silence();
+      try {
+        await client.connect(how);
+      } catch (error) {
+        const why: Problem =
+          error instanceof LiveError ? error.problem : { code: "failed", message: String(error) };
+        // A client says so itself as well; this holds for one that threw before it could.
+        if (!client.connection.problem)
+          connection.value = { phase: "ended", transport: null, problem: why };
+      }
+    },
+
+    ask(text: string): void {
+      const question = text.trim();
+      if (!question) return;
+      failure.value = null;
+      client.ask(question);
+    },
+
+    stop(): void {
+      client.interrupt();
+      silence();
+    },
+
+    async press(down: boolean): Promise<void> {
+      if (pressed.value === down) return;
+      pressed.value = down;
+      if (down) problem.value = null;
+      if (!(await attempt(() => client.talk(down)))) pressed.value = false;
+    },
+
+    async listen(open: boolean): Promise<void> {
+      problem.value = null;
+      await attempt(() => client.setMicrophone(open ? "open" : "push"));
+    },
+
+    change(what: Parameters<LiveClient["change"]>[0]): void {
+      opening = { ...opening, ...what };
+      if (client.connection.phase === "connected") client.change(what);
+    },
+
+    rate(turn: Turn, rating: "up" | "down", comment = ""): void {
+      const shown = turns.find((one) => one.turn === turn.turn);
+      if (shown) shown.rating = rating;
+      client.feedback(turn.turn, rating, comment);
+    },
+
+    /** Let sound play, in a tap, where the browser refused it before. */
+    async resume(): Promise<void> {
+      problem.value = null;
+      await attempt(() => client.resume());
+    },
+
+    leave: () => client.leave(),
+
+    dispose(): void {
+      cancelAnimationFrame(timer);
+      for (const end of listeners) end();
+    },
+  };
+}
+
+export type Talk = ReturnType<typeof createTalk>;
