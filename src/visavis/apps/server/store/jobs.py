@@ -50,7 +50,7 @@ class JobRows(Database):
         async with self.reading() as connection:
             return [JobRecord(**row) for row in (await connection.execute(query)).mappings()]
 
-    async def count_jobs(self) -> dict[JobState, int]:
+    async def count_jobs(self) -> dict[str, int]:
         """Count jobs by state; states without any are left out."""
         query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
         async with self.reading() as connection:

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, delete, func, select, update
+from sqlalchemy import RowMapping, Table, and_, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,7 @@ from visavis.apps.server.store.records import (
     MARKS,
     FeedbackRecord,
     Item,
+    Rating,
     SessionRecord,
     TurnRecord,
 )
@@ -126,6 +127,27 @@ class SessionRows(Database):
         async with self.reading() as connection:
             rows = await connection.execute(query.limit(limit).offset(offset))
             return [to_turn(row) for row in rows.mappings()]
+
+    async def list_feedback(
+        self, *, rating: Rating | None = None, limit: int = 100, offset: int = 0
+    ) -> list[tuple[FeedbackRecord, TurnRecord | None]]:
+        """Feedback, newest first, each with its turn where that is known."""
+        same = and_(turns.c.session == feedback.c.session, turns.c.number == feedback.c.turn)
+        given = [column.label(f"given_{column.name}") for column in feedback.columns]
+        query = (
+            select(*given, turns)
+            .select_from(feedback.outerjoin(turns, same))
+            .order_by(feedback.c.time.desc(), feedback.c.session, feedback.c.turn)
+        )
+        if rating is not None:
+            query = query.where(feedback.c.rating == rating)
+        found = []
+        async with self.reading() as connection:
+            for row in (await connection.execute(query.limit(limit).offset(offset))).mappings():
+                about = {c.name: row[f"given_{c.name}"] for c in feedback.columns}
+                turn = None if row["session"] is None else to_turn(row)
+                found.append((FeedbackRecord(**about), turn))
+        return found
 
     async def walk(self, table: Table) -> AsyncIterator[RowMapping]:
         """Go through all rows of a table in the order of its key, without holding them all."""
@@ -235,11 +257,9 @@ def _to_row(item: Item) -> dict[str, Any]:
 
 def to_turn(row: RowMapping) -> TurnRecord:
     """Make a record of a row of ``turns``."""
-    fields = dict(row)
-    del fields["question_key"]
-    found = {mark: fields.pop(mark) for mark in MARKS}
-    latencies = {mark: value for mark, value in found.items() if value is not None}
-    return TurnRecord(**fields, latencies=latencies)
+    latencies = {mark: row[mark] for mark in MARKS if row[mark] is not None}
+    names = (f.name for f in dataclasses.fields(TurnRecord) if f.name != "latencies")
+    return TurnRecord(**{name: row[name] for name in names}, latencies=latencies)
 
 
 def _clean(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -13,11 +14,13 @@ from visavis.apps.server.store.gaps import GapRows
 from visavis.apps.server.store.jobs import JobRows
 from visavis.apps.server.store.place import data_folder
 from visavis.apps.server.store.sessions import SessionRows
-from visavis.apps.server.store.statistics import StatisticsRows
+from visavis.apps.server.store.statistics import Statistics, StatisticsRows
 
 _LOG = logging.getLogger(__name__)
 
 DAY = 86_400.0
+FRESH = 20.0
+"""Seconds for which statistics are kept; counting keeps a core busy that sessions may need."""
 
 
 class Store(SessionRows, JobRows, StatisticsRows, GapRows):
@@ -43,6 +46,8 @@ class Store(SessionRows, JobRows, StatisticsRows, GapRows):
         super().__init__(folder, url=url)
         self.retention_days = retention_days
         self._longest = longest
+        self._counting = asyncio.Lock()
+        self._counted: dict[tuple[int, str], tuple[float, Statistics]] = {}
 
     @classmethod
     def from_settings(cls, settings: ServerSettings) -> Store:
@@ -68,6 +73,32 @@ class Store(SessionRows, JobRows, StatisticsRows, GapRows):
     async def close(self) -> None:
         """Close all connections; more than once does no harm."""
         await self.disconnect()
+
+    async def recent_statistics(self, *, days: int = 30, zone: str = "") -> Statistics:
+        """Give statistics that may be ``FRESH`` seconds old: however many look, one counts.
+
+        Raises:
+            InputError: There is no such time zone.
+            StoreUnavailable: The database does not answer.
+        """
+        async with self._counting:
+            now = time.monotonic()
+            for known, (counted, _) in list(self._counted.items()):
+                if now - counted > FRESH:
+                    del self._counted[known]
+            if (days, zone) not in self._counted:
+                found = await self.statistics(days=days, zone=zone)
+                self._counted[days, zone] = (time.monotonic(), found)
+            return self._counted[days, zone][1]
+
+    async def purge(self, before: float) -> dict[str, int]:
+        """Delete what is older than a time (Unix seconds), for good.
+
+        Returns:
+            How many sessions, turns and feedback were deleted.
+        """
+        self._counted.clear()
+        return await super().purge(before)
 
     async def purge_old(self) -> dict[str, int]:
         """Delete what is older than the retention."""
