@@ -78,10 +78,12 @@ def check_avatars(ctx: click.Context, sources: tuple[Path, ...], as_json: bool) 
 
     Ends with exit code 2 when one of them is not.
     """
+    from visavis.stages.avatars.check_source import check_source
+
     reports = []
     for source in sources:
         with _show_progress(source.name) as progress:
-            reports.append(_check(source, progress))
+            reports.append(check_source(source, progress))
         if not as_json:
             _print_report(reports[-1])
     if as_json:
@@ -170,26 +172,6 @@ def remove_avatar(name: str) -> None:
     from visavis.stages.avatars import store
 
     click.echo(f"removed {store.remove(name)}")
-
-
-def _check(source: Path, progress: Progress) -> CheckReport:
-    """Check a picture or a video; what cannot be used at all is a failed report as well."""
-    from visavis.core.errors import PictureUnusable
-    from visavis.stages.avatars.check import check_picture
-    from visavis.stages.avatars.check_video import check_video
-    from visavis.stages.avatars.create import open_picture
-    from visavis.stages.avatars.report import CheckItem, CheckReport
-
-    try:
-        picture = open_picture(source)
-    except PictureUnusable as error:
-        found = str(error).removeprefix(f"{source} ")
-        return CheckReport(str(source), "picture", (CheckItem("picture", "fail", found),))
-    if picture is None:
-        return check_video(source, progress=progress)
-    report = check_picture(picture, str(source))
-    progress("finding the face", 1.0)
-    return report
 
 
 def _summarise(stored: Stored) -> dict[str, Any]:

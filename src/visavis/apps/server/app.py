@@ -20,6 +20,7 @@ from visavis.apps.server.metrics import Metrics
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
+    from visavis.apps.server.protocol import ServerEvent
     from visavis.apps.server.sessions.session import LiveSession
     from visavis.apps.server.settings import ServerSettings
 
@@ -69,8 +70,8 @@ def create_app(settings: ServerSettings, *, cast: Cast | None = None) -> FastAPI
             CORSMiddleware,
             allow_origins=settings.origins,
             allow_methods=["*"],
-            allow_headers=["Authorization", "Content-Type"],
-            expose_headers=["Location", "Retry-After"],
+            allow_headers=["Authorization", "Content-Type", "If-Match"],
+            expose_headers=["Location", "Retry-After", "Link", "ETag", "Accept-Patch"],
         )
     app.add_middleware(
         Surroundings, upload_bytes=settings.max_upload_mb * 1_000_000, metrics=metrics
@@ -118,7 +119,13 @@ async def open_house(
 
     def watch(session: LiveSession) -> None:
         metrics.sessions_opened.inc()
-        session.subscribe(metrics.observe)
+
+        def observe(event: ServerEvent) -> None:
+            metrics.observe(event)
+            if event.type == "session.ended":
+                metrics.drop_session(session.snapshot())
+
+        session.subscribe(observe)
         recorder.watch(session)
 
     async with AsyncExitStack() as stack:

@@ -32,8 +32,9 @@ WRONG_WINDOW = 60.0
 _ADDRESSES = 4_096
 """Addresses remembered; the oldest are forgotten first."""
 COOKIE_SECONDS = 30 * 24 * 3600
-_TOKEN_PROTOCOLS = ("visavis.token.", "openai-insecure-api-key.")
-"""A WebSocket may carry the token as the subprotocol ``visavis.token.T``, or as OpenAI's do."""
+SUBPROTOCOL = "visavis.token."
+"""A WebSocket may carry the token as the subprotocol ``visavis.token.T``."""
+_TOKEN_PROTOCOLS = (SUBPROTOCOL, "openai-insecure-api-key.")
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from visavis.apps.server.store.recorder import Recorder
     from visavis.apps.server.store.store import Store
 
+AT_DESK = 2
+"""Requests that compute at once; more wait for their turn."""
+
 
 @dataclass(slots=True)
 class House:
@@ -34,6 +38,7 @@ class House:
         metrics: For Prometheus.
         gate: Who is let in.
         data: Folder of the store and of the jobs' files.
+        desk: Passed by what computes for a request outside the sessions, which go before.
         is_ready: Whether everything is loaded.
         doing: What is being loaded, in words; empty when nothing is.
         trouble: Why it cannot become ready.
@@ -48,6 +53,7 @@ class House:
     metrics: Metrics
     gate: Gate
     data: Path
+    desk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_DESK))
     is_ready: bool = False
     doing: str = ""
     trouble: str = ""
@@ -61,6 +67,13 @@ class House:
     def admin_token(self) -> str:
         """Needed for the admin page."""
         return self.gate.admin_token
+
+    async def read_gauges(self) -> None:
+        """Bring the figures up to date that have to be asked for."""
+        self.metrics.set_jobs(await self.jobs.count())
+        self.metrics.set_sessions(len(self.sessions), self.sessions.capacity)
+        for session in list(self.sessions):
+            self.metrics.take_frames(session.snapshot())
 
 
 async def find_house(connection: HTTPConnection) -> House:

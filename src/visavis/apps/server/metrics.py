@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from visavis.apps.server.protocol import ServerEvent
 
 SECONDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
-
-States = Callable[[], Mapping[str, float]]
+States: TypeAlias = Callable[[], Mapping[str, float]]
+JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 
 
 class Metrics:
@@ -47,6 +47,16 @@ class Metrics:
             "visavis_speech_first_byte_seconds", "Request to first byte of /v1/audio/speech.",
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
+        self.frames = Counter("visavis_frames", "Frames sent.", registry=registry)
+        self.frames_late = Counter(
+            "visavis_frames_late", "Frames sent after their moment.", registry=registry
+        )
+        self._frames: dict[str, tuple[int, int]] = {}
+        self._sessions = Gauge("visavis_sessions", "Sessions that live.", registry=registry)
+        self._capacity = Gauge(
+            "visavis_sessions_capacity", "Sessions that may live at once.", registry=registry
+        )
+        self._jobs = Gauge("visavis_jobs", "Jobs by state.", ["state"], registry=registry)
         self.requests = Counter(
             "visavis_http_requests", "HTTP requests.", ["method", "route", "status"],
             registry=registry,
@@ -59,6 +69,30 @@ class Metrics:
     def watch(self, name: str, about: str, label: str, read: States) -> None:
         """Add a gauge that is read when Prometheus asks, one value a label."""
         self.registry.register(_Gauge(name, about, label, read))
+
+    def set_sessions(self, live: int, capacity: int) -> None:
+        """Take down how many sessions live and how many may."""
+        self._sessions.set(live)
+        self._capacity.set(capacity)
+
+    def set_jobs(self, states: Mapping[str, int]) -> None:
+        """Take down how many jobs are in each state."""
+        for state in JOB_STATES:
+            self._jobs.labels(state).set(states.get(state, 0))
+
+    def take_frames(self, session: Mapping[str, Any]) -> None:
+        """Count the frames of a session's snapshot that were not counted before."""
+        id = str(session.get("id", ""))
+        before = self._frames.get(id, (0, 0))
+        now = (int(session.get("ticks", 0)), int(session.get("late", 0)))
+        self.frames.inc(max(0, now[0] - before[0]))
+        self.frames_late.inc(max(0, now[1] - before[1]))
+        self._frames[id] = now
+
+    def drop_session(self, session: Mapping[str, Any]) -> None:
+        """Count the last frames of a session that has ended, and forget it."""
+        self.take_frames(session)
+        self._frames.pop(str(session.get("id", "")), None)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request, by its route's pattern so that ids make no new rows."""

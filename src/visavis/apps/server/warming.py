@@ -38,6 +38,9 @@ async def warm_up(house: House, say: Callable[[str], None] = lambda what: None) 
         except Error as error:
             house.trouble = str(error)
             raise
+    house.doing = "how much this machine can do"
+    say(house.doing)
+    await house.sessions.measure()
     house.doing = ""
     house.is_ready = True
 

@@ -129,6 +129,11 @@ class FaqResponder:
         self._lock = threading.Lock()
         self._emotions = _map_emotions(self._bases)
 
+    @property
+    def bases(self) -> tuple[Base, ...]:
+        """The bases that it answers from."""
+        return self._bases
+
     def prepare(self) -> KnowledgeIndex:
         """Load the encoder and the vectors, once; seconds without a cache."""
         with self._lock:
