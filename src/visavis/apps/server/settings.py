@@ -64,9 +64,12 @@ class ServerSettings(BaseSettings):
     )
 
     ice_servers: tuple[IceServer, ...] = Field(
-        (), description="JSON list of {urls, username, credential}."
+        (),
+        description=(
+            "STUN and TURN: JSON list of {urls, username, credential}. WebRTC takes any free UDP"
+            " port; the range is the system's, net.ipv4.ip_local_port_range on Linux."
+        ),
     )
-    media_ports: tuple[int, int] | None = Field(None, description="Range of UDP ports for WebRTC.")
 
     job_expiry_hours: float = Field(24.0, gt=0, description="Hours that a render's files are kept.")
     jobs: int = Field(1, ge=1, le=64, description="Renders at once.")

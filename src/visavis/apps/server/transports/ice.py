@@ -1,0 +1,170 @@
+"""STUN and TURN: what players are told, what is used here, and whether it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCIceServer
+from aiortc.rtcicetransport import parse_stun_turn_uri
+
+from visavis.apps.server.settings import IceServer
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 1.0
+"""Seconds to wait for a STUN or TURN server; gathering would wait for five, and so would the page."""
+FRESH = 60.0
+"""Seconds that a probe's result is believed."""
+_DEFAULT_PORTS = {"stun": 3478, "stuns": 5349, "turn": 3478, "turns": 5349}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether a server answered from here.
+
+    Attributes:
+        url: As it is set.
+        reachable: Whether it did.
+        seconds: How long it took.
+        address: This machine's address and port as it was seen there; empty when that is unknown.
+        problem: Why not, in words.
+    """
+
+    url: str
+    reachable: bool
+    seconds: float
+    address: str = ""
+    problem: str = ""
+
+
+def describe_servers(servers: Iterable[IceServer]) -> list[dict[str, Any]]:
+    """Give the servers in the form of a browser's ``RTCConfiguration.iceServers``."""
+    found: list[dict[str, Any]] = []
+    for server in servers:
+        entry: dict[str, Any] = {"urls": list(server.urls)}
+        if server.username:
+            entry["username"] = server.username
+            entry["credential"] = server.credential.get_secret_value()
+        found.append(entry)
+    return found
+
+
+def make_links(servers: Iterable[IceServer]) -> list[str]:
+    """Give the servers as ``Link`` headers of WHEP."""
+    links: list[str] = []
+    for server in servers:
+        for url in server.urls:
+            link = f'<{url}>; rel="ice-server"'
+            if server.username:
+                secret = _quote(server.credential.get_secret_value())
+                link += f'; username="{_quote(server.username)}"; credential="{secret}"'
+                link += '; credential-type="password"'
+            links.append(link)
+    return links
+
+
+class IceServers:
+    """The configured servers, those left out that do not answer this machine.
+
+    A server that does not answer would hold every connection up for seconds. Without any, players
+    still reach this machine at its own addresses.
+    """
+
+    def __init__(self, servers: Sequence[IceServer]) -> None:
+        self.servers = tuple(servers)
+        self._probes: tuple[Probe, ...] = ()
+        self._probed: float | None = None
+        self._lock = asyncio.Lock()
+
+    async def probe(self) -> tuple[Probe, ...]:
+        """Ask every server whether it is there; the answer holds for a minute."""
+        async with self._lock:
+            now = time.monotonic()
+            if self._probed is None or now - self._probed > FRESH:
+                urls = [url for server in self.servers for url in server.urls]
+                self._probes = tuple(await asyncio.gather(*map(probe_server, urls)))
+                self._probed = time.monotonic()
+                for found in self._probes:
+                    if not found.reachable:
+                        logger.warning("%s does not answer: %s", found.url, found.problem)
+            return self._probes
+
+    async def configure(self) -> RTCConfiguration:
+        """Give what a connection of this machine uses."""
+        reachable = {found.url for found in await self.probe() if found.reachable}
+        servers: list[RTCIceServer] = []
+        for server in self.servers:
+            urls = [url for url in server.urls if url in reachable]
+            if urls:
+                secret = server.credential.get_secret_value()
+                servers.append(RTCIceServer(urls, server.username or None, secret or None))
+        return RTCConfiguration(servers)
+
+
+async def probe_server(url: str) -> Probe:
+    """Ask a STUN or TURN server for this machine's address, or connect where it speaks TCP."""
+    began = time.monotonic()
+    try:
+        parts = parse_stun_turn_uri(url)
+        host = str(parts["host"])
+        scheme = str(parts["scheme"])
+        port = int(parts["port"] or _DEFAULT_PORTS[scheme])
+        async with asyncio.timeout(PATIENCE):
+            if scheme.endswith("s") or parts.get("transport") == "tcp":
+                _, writer = await asyncio.open_connection(host, port)
+                writer.close()
+                await writer.wait_closed()
+                address = ""
+            else:
+                address = await _ask_address(host, port)
+    except TimeoutError:
+        problem = f"no answer within {PATIENCE:g} s; is UDP let through, and is the port right?"
+        return Probe(url, False, time.monotonic() - began, problem=problem)
+    except (OSError, ValueError, KeyError) as error:
+        return Probe(url, False, time.monotonic() - began, problem=str(error))
+    return Probe(url, True, time.monotonic() - began, address)
+
+
+async def _ask_address(host: str, port: int) -> str:
+    """Send a STUN Binding request (RFC 8489) and return the address in the answer."""
+    from aioice import stun
+
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str] = loop.create_future()
+    request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+
+    class Asking(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+            try:
+                said = stun.parse_message(data)
+            except ValueError:
+                return
+            if said.transaction_id == request.transaction_id and not answer.done():
+                seen = said.attributes.get("XOR-MAPPED-ADDRESS")
+                answer.set_result(f"{seen[0]}:{seen[1]}" if seen else "")
+
+        def error_received(self, exc: Exception) -> None:
+            if not answer.done():
+                answer.set_exception(exc)
+
+    transport, _ = await loop.create_datagram_endpoint(Asking, remote_addr=(host, port))
+    try:
+        while True:
+            transport.sendto(bytes(request))
+            try:
+                return await asyncio.wait_for(asyncio.shield(answer), 0.3)
+            except (
+                TimeoutError
+            ):  # a datagram may be lost: ask again until our caller loses patience
+                continue
+    finally:
+        transport.close()
+
+
+def _quote(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,125 @@
+"""One stream of ticks as the two tracks of a WebRTC connection, coded here.
+
+aiortc takes coded packets as well as frames. Coding here makes it cheaper (see ``encoding``), does
+it on one thread for each viewer, and makes every RTP time a count of ticks: 3600 units of 90 kHz a
+picture, 1920 of 48 kHz its sound, so that a late or lost tick leaves a hole and shifts nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av.packet import Packet
+
+from visavis.apps.server.transports.encoding import PictureCodec, TickEncoder
+from visavis.apps.server.transports.ticks import SAMPLE_RATE
+from visavis.core.types import FPS
+from visavis.pipeline.bridge import Worker
+
+if TYPE_CHECKING:
+    from visavis.apps.server.transports.ticks import Watched
+
+_PICTURE_BASE = Fraction(1, 90_000)
+_SOUND_BASE = Fraction(1, 48_000)
+_WAITING = FPS
+"""Packets that may wait for their sender, the oldest lost first: a connection that takes no sound,
+say, is still given it."""
+_WATCHED = 8
+
+
+class CodedTrack(MediaStreamTrack):
+    """Packets of one kind, handed on at their time.
+
+    Two packets of a tick's sound must not leave together: receivers take the moment at which a
+    packet leaves for the moment at which it was recorded, and would play the sound 20 ms late.
+
+    Args:
+        kind: ``video`` or ``audio``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self._packets: deque[tuple[float, Packet[Any]]] = deque(maxlen=_WAITING)
+        self._arrived = asyncio.Event()
+
+    def put(self, packet: Packet[Any], due: float) -> None:
+        """Give a packet to be sent at ``due``, in monotonic seconds."""
+        self._packets.append((due, packet))
+        self._arrived.set()
+
+    async def recv(self) -> Packet[Any]:
+        """Return the next packet when it is due.
+
+        Raises:
+            MediaStreamError: The track has ended.
+        """
+        while not self._packets:
+            if self.readyState != "live":
+                raise MediaStreamError
+            self._arrived.clear()
+            await self._arrived.wait()
+        due, packet = self._packets.popleft()
+        wait = due - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        return packet
+
+    def stop(self) -> None:
+        """End the track; whoever waits for a packet is told."""
+        super().stop()
+        self._arrived.set()
+
+
+class TickTracks:
+    """Feeds a picture and a sound track from one session until the session ends.
+
+    Attributes:
+        picture: The video track.
+        sound: The audio track.
+    """
+
+    def __init__(self) -> None:
+        self.picture = CodedTrack("video")
+        self.sound = CodedTrack("audio")
+        self._encoder: TickEncoder | None = None
+
+    def want_keyframe(self) -> None:
+        """Let the other side decode from the next picture on."""
+        if self._encoder is not None:
+            self._encoder.want_keyframe()
+
+    def limit_rate(self, bits: int) -> None:
+        """Change the bits a second that pictures may take."""
+        if self._encoder is not None:
+            self._encoder.limit_rate(bits)
+
+    async def feed(self, session: Watched, codec: PictureCodec) -> None:
+        """Watch the session and code what is seen; returns when the session has ended."""
+        encoder = self._encoder = TickEncoder(codec, "opus")
+        worker = Worker("webrtc")
+        try:
+            async with session.watch(_WATCHED) as ticks:
+                async for tick in ticks:
+                    coded = await worker.call(partial(encoder.encode, tick))
+                    now = time.monotonic()
+                    picture = Packet(coded.picture)
+                    picture.pts, picture.time_base = coded.index * 3600, _PICTURE_BASE
+                    self.picture.put(picture, now)
+                    for sound in coded.sound:
+                        packet = Packet(sound.data)
+                        packet.pts, packet.time_base = sound.start * 2, _SOUND_BASE
+                        # The first was ready a little before its tick, so it leaves at once.
+                        ahead = (sound.start - coded.sound[0].start) / SAMPLE_RATE
+                        self.sound.put(packet, now + min(ahead, 0.02))
+        finally:
+            self._encoder = None
+            self.picture.stop()
+            self.sound.stop()
+            await worker.close()
