@@ -212,9 +212,9 @@ class SessionRows(Database):
         path = str(self.url.database)
 
         def work() -> None:
-            # Outside any transaction, and read to the end: each step gives one page back.
+            # Each step gives one page back; only a script is taken to its end by Python.
             with contextlib.closing(sqlite3.connect(path, timeout=BUSY)) as plain:
-                plain.execute("PRAGMA incremental_vacuum").fetchall()
+                plain.executescript("PRAGMA incremental_vacuum;")
                 plain.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
         try:

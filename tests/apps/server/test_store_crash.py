@@ -1,0 +1,123 @@
+"""Whoever is killed in the middle of writing loses nothing that was committed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+from store_place import Place
+
+WRITE = """
+import asyncio, os, sys, time
+from pathlib import Path
+from visavis.apps.server.store import Store, TurnRecord, JobRecord
+async def main(folder, url, life):
+    store = Store(Path(folder), url=url)
+    await store.open()
+    number = 0
+    while True:
+        batch = [
+            TurnRecord(f"life{life}", number + n, time.time(), question="q" * 500,
+                       outcome="refusal", latencies={"first_sound": 1.0})
+            for n in range(1, 21)
+        ]
+        await store.write(batch)
+        await store.add_job(JobRecord(f"{life}-{number}", "render", {}, 0.0, 0.0))
+        number += 20
+        os.write(1, f"{number}\\n".encode())
+asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3]))
+"""
+LIVES = 8
+
+
+def live_and_die(place: Place, life: int, seconds: float) -> int:
+    """Write turns until killed. Returns how many were committed for sure."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", WRITE, str(place.folder), place.url, str(life)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert program.stdout is not None
+    assert program.stderr is not None
+    try:
+        first = program.stdout.readline()
+        assert first, program.stderr.read().decode()
+        time.sleep(seconds)
+    finally:
+        os.kill(program.pid, signal.SIGKILL)
+        program.wait()
+    rest = program.stdout.read()
+    complained = program.stderr.read().decode()
+    program.stdout.close()
+    program.stderr.close()
+    assert program.returncode == -signal.SIGKILL, complained
+    lines = (first + rest).split(b"\n")[:-1]
+    return int(lines[-1])
+
+
+async def check(place: Place, committed: dict[str, int]) -> None:
+    store = place.make_store()
+    await store.open()
+    for life, least in committed.items():
+        found = sorted(t.number for t in await store.list_turns(session=life, limit=1_000_000))
+        assert len(found) >= least
+        # Batches are whole: twenty turns or none of them.
+        assert found == list(range(1, len(found) + 1))
+        assert len(found) % 20 == 0
+        jobs = {job.id for job in await store.list_jobs(limit=1_000_000)}
+        assert {f"{life.removeprefix('life')}-{n}" for n in range(0, least, 20)} <= jobs
+    await store.close()
+    if place.is_sqlite:
+        with closing(sqlite3.connect(place.folder / "visavis.sqlite3")) as plain:
+            assert plain.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert plain.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.slow
+async def test_a_server_killed_again_and_again_loses_nothing_committed(place: Place) -> None:
+    moments = random.Random(7)
+    committed = {}
+    for life in range(LIVES):
+        committed[f"life{life}"] = live_and_die(place: Place, life, moments.uniform(0.0, 0.25))
+        if life in (0, LIVES - 1):
+            await check(place: Place, committed)
+    assert sum(committed.values()) > 20 * LIVES
+
+
+@pytest.mark.slow
+async def test_a_postgresql_killed_while_turns_are_written_loses_nothing_committed(
+    cluster, tmp_path
+) -> None:
+    place = Place(tmp_path, cluster.make_database(), cluster)
+    committed = await asyncio.to_thread(kill_server, place)
+    await check(place: Place, {"life0": committed})
+
+
+def kill_server(place: Place) -> int:
+    assert place.cluster is not None
+    program = subprocess.Popen(
+        [sys.executable, "-c", WRITE, str(place.folder), place.url, "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert program.stdout is not None
+    try:
+        assert program.stdout.readline()
+        time.sleep(0.3)
+        place.cluster.stop("immediate")
+        rest = program.stdout.read().split(b"\n")[:-1]
+        assert program.wait(30) == 1
+    finally:
+        program.stdout.close()
+        program.kill()
+        program.wait()
+        place.cluster.start()
+    return int(rest[-1])
