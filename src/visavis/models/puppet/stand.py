@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -24,6 +29,39 @@ _SPEAKS_MM = (0.7, 1.8)
 """How far, on average, these are from rest in a frame that is left alone, and in one put right."""
 _MARGIN = (0.85, 0.62, 0.85, 0.62)
 """Left, top, right and bottom margin around the face that the puppet works in, in face widths."""
+
+
+KEPT = 3
+"""Puppets that are kept for the next session with the same avatar."""
+
+
+class _Prepared:
+    """Puppets made lately. Making one takes seconds and a hundred megabytes; sessions share them."""
+
+    def __init__(self) -> None:
+        self._puppets: OrderedDict[bytes, Puppet] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, key: bytes, make: Callable[[], Puppet]) -> Puppet:
+        """Give a puppet of one's own that shares all large arrays, which are never written to."""
+        with self._lock:
+            if key not in self._puppets:
+                self._puppets[key] = make()
+            self._puppets.move_to_end(key)
+            while len(self._puppets) > KEPT:
+                self._puppets.popitem(last=False)
+            return copy.copy(self._puppets[key])
+
+
+_PREPARED = _Prepared()
+
+
+def _fingerprint(crop: Picture, landmarks: Floats, matte: Picture | None, whole: bool) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (crop, landmarks, matte):
+        if part is not None:
+            digest.update(repr(part.shape).encode() + np.ascontiguousarray(part).tobytes())
+    return digest.digest() + bytes([whole])
 
 
 class Stand:
@@ -56,7 +94,10 @@ class Stand:
             ]
         local = (marks - corner).astype(np.float32)
         whole = (x0, y0, x1, y1) == (0, 0, *self.size)
-        self._puppet = Puppet(crop, local, load(), matte, fixed_border=not whole)
+        self._puppet = _PREPARED.take(
+            _fingerprint(crop, local, matte, whole),
+            lambda: Puppet(crop, local, load(), matte, fixed_border=not whole),
+        )
         self._portrait = frame if not self._moving else None
         self._reference_marks = self._puppet.landmarks.copy()
         self._mask = self._face_mask() if self._moving else None
