@@ -17,5 +17,9 @@ export default defineConfig({
     rollupOptions: { input: { index: at("index.html"), admin: at("admin.html") } },
   },
   server: { proxy: { "/api": { target: server, ws: true }, "/v1": { target: server, ws: true } } },
-  test: { environment: "happy-dom", include: ["tests/**/*.test.ts", "src/**/*.test.ts"] },
+  test: {
+    environment: "happy-dom",
+    setupFiles: ["tests/setup.ts"],
+    include: ["tests/**/*.test.ts", "src/**/*.test.ts"],
+  },
 });

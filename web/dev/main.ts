@@ -6,6 +6,7 @@ import { applyTheme, chooseTheme } from "../src/design/theme";
 import type { Language } from "../src/live/types";
 import { chooseLanguage, markDocument } from "../src/words";
 import face from "./face.jpg";
+import idle from "./idle.jpg";
 import adam from "./adam.jpg";
 import ruth from "./ruth.jpg";
 import { play } from "./scenes";
@@ -24,7 +25,7 @@ const SUGGESTIONS = {
   en: ["What do I bring?", "When do you close?", "Where do I take a number?"],
 };
 const VOICES = ["zf_xiaoxiao", "zm_yunjian", "zf_xiaobei", "zm_yunxi", "af_heart", "am_michael", "bf_emma"];
-const PICTURES: Record<string, string> = { mei: face, adam, ruth };
+const PICTURES: Record<string, string> = { mei: idle, adam, ruth };
 
 const answers: Record<string, unknown> = {
   "/api/v1/avatars": Object.keys(PICTURES).map((name) => ({ name, about: "" })),
@@ -55,7 +56,7 @@ HTMLImageElement.prototype.setAttribute = function (name: string, value: string)
 };
 
 const picture = new Image();
-picture.src = face;
+picture.src = scene === "speaking" ? face : idle;
 await picture.decode();
 const canvas = document.createElement("canvas");
 canvas.width = canvas.height = 512;

@@ -1,38 +1,48 @@
-/** Colours of a picture's background, left and right of the head, as CSS colours. */
-export interface Backdrop {
-  left: string;
-  right: string;
-}
-
 const SIZE = 32;
-/** The upper corners show background in a portrait; rows and columns of the 32 that are looked at. */
-const ROWS = 8;
-const COLUMNS = 3;
+/** Columns at either edge that show background in a portrait, of `SIZE`. */
+const EDGE = 2;
+/** Rows of the backdrop; those below the last show shoulders in a portrait, and repeat it. */
+const ROWS = 12;
+const LAST = 8;
 
-let canvas: HTMLCanvasElement | null = null;
+let small: HTMLCanvasElement | null = null;
 
-/** Read them; null while there is no picture yet. */
-export function readBackdrop(source: HTMLVideoElement | HTMLImageElement): Backdrop | null {
+/**
+ * Draw a picture's background without the person: the colours of its left and right edge, height
+ * by height, on a canvas of 4 x 12 pixels that is stretched behind it. Returns the colours at its
+ * top, from where it goes on upwards; null while there is no picture yet.
+ */
+export function drawBackdrop(
+  source: HTMLVideoElement | HTMLImageElement,
+  target: HTMLCanvasElement,
+): { left: string; right: string } | null {
   const width = source instanceof HTMLVideoElement ? source.videoWidth : source.naturalWidth;
   if (!width) return null;
-  canvas ??= document.createElement("canvas");
-  canvas.width = canvas.height = SIZE;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) return null;
-  context.drawImage(source, 0, 0, SIZE, SIZE);
-  const { data } = context.getImageData(0, 0, SIZE, SIZE);
-  return {
-    left: averageColour(data, 0, COLUMNS),
-    right: averageColour(data, SIZE - COLUMNS, SIZE),
-  };
+  small ??= document.createElement("canvas");
+  small.width = small.height = SIZE;
+  const from = small.getContext("2d", { willReadFrequently: true });
+  const to = target.getContext("2d");
+  if (!from || !to) return null;
+  from.drawImage(source, 0, 0, SIZE, SIZE);
+  const { data } = from.getImageData(0, 0, SIZE, SIZE);
+  let top: { left: string; right: string } | null = null;
+  for (let row = 0; row < ROWS; row++) {
+    const y = Math.round((Math.min(row, LAST) * (SIZE - 1)) / (ROWS - 1));
+    const [left, right] = [averageColour(data, y, 0), averageColour(data, y, SIZE - EDGE)];
+    to.fillStyle = left;
+    to.fillRect(0, row, 2, 1);
+    to.fillStyle = right;
+    to.fillRect(2, row, 2, 1);
+    top ??= { left, right };
+  }
+  return top;
 }
 
-function averageColour(data: Uint8ClampedArray, from: number, to: number): string {
+function averageColour(data: Uint8ClampedArray, row: number, from: number): string {
   const channels = [0, 1, 2].map((channel) => {
     let sum = 0;
-    for (let y = 0; y < ROWS; y++)
-      for (let x = from; x < to; x++) sum += data[(y * SIZE + x) * 4 + channel] ?? 0;
-    return Math.round(sum / (ROWS * (to - from)));
+    for (let x = from; x < from + EDGE; x++) sum += data[(row * SIZE + x) * 4 + channel] ?? 0;
+    return Math.round(sum / EDGE);
   });
   return `rgb(${channels.join(" ")})`;
 }

@@ -4,7 +4,7 @@ export const zh = {
   skip: "跳到输入框",
   start: {
     title: "有问题，当面问",
-    lead: "点“开始”，对着屏幕说话或打字提问。",
+    lead: "点一下开始，对着屏幕说话或打字提问。",
     button: "开始",
     sound: "会播放声音",
     privacy:
@@ -27,7 +27,7 @@ export const zh = {
     space: "也可以按住空格键说话",
     open: "一直听",
     openOn: "正在听，直接说就行",
-    openOff: "关掉话筒",
+    openOff: "关话筒",
     openHint: "打开后不用按，直接说话",
     stop: "停止",
     level: "话筒音量",

@@ -1,0 +1,188 @@
+import { flushPromises, mount } from "@vue/test-utils";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { play } from "../dev/scenes";
+import { ScriptedClient } from "../dev/scripted";
+import App from "../src/App.vue";
+import { chooseLanguage } from "../src/words";
+
+const SUGGESTIONS = ["几点开门？", "在哪里取号？"];
+let client: ScriptedClient;
+
+async function open(scene = "start") {
+  client = new ScriptedClient();
+  const page = mount(App, { props: { client }, attachTo: document.body });
+  await play(client, scene, "zh");
+  await flushPromises();
+  await vi.advanceTimersByTimeAsync(50);
+  return page;
+}
+
+const calls = (name: string) => client.calls.filter(([one]) => one === name).map((call) => call.slice(1));
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["requestAnimationFrame", "cancelAnimationFrame", "setInterval", "clearInterval", "setTimeout", "clearTimeout", "performance"] });
+  vi.stubGlobal("fetch", async (path: string) =>
+    path.startsWith("/api/v1/suggestions")
+      ? Response.json({ suggestions: SUGGESTIONS })
+      : new Response(null, { status: 404 }),
+  );
+  chooseLanguage("zh");
+});
+afterEach(() => {
+  document.body.innerHTML = "";
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("the page", () => {
+  it("begins with one button, which opens a session in the page's language", async () => {
+    const page = await open();
+    expect(page.find("#question").exists()).toBe(false);
+    await page.get(".go").trigger("click");
+    await flushPromises();
+    expect(calls("connect")).toEqual([[{ language: "zh" }]]);
+    expect(page.find("#question").exists()).toBe(true);
+    page.unmount();
+  });
+
+  it("offers questions until one is asked", async () => {
+    const page = await open("live");
+    const chips = page.findAll(".suggestions .chip");
+    expect(chips.map((chip) => chip.text())).toEqual(SUGGESTIONS);
+    await chips[0]?.trigger("click");
+    expect(calls("ask")).toEqual([["几点开门？"]]);
+    await play(client, "thinking", "zh");
+    expect(page.find(".suggestions").exists()).toBe(false);
+    page.unmount();
+  });
+
+  it("sends a typed question once, and no empty one", async () => {
+    const page = await open("live");
+    await page.get("#question").setValue("  怎么走？ ");
+    await page.get("form.ask").trigger("submit");
+    await page.get("form.ask").trigger("submit");
+    expect(calls("ask")).toEqual([["怎么走？"]]);
+    page.unmount();
+  });
+
+  it("marks the word that is said, by the player's clock", async () => {
+    const page = await open("speaking");
+    await vi.advanceTimersByTimeAsync(50);
+    const before = page.get(".now").text();
+    client.clock += 0.6;
+    await vi.advanceTimersByTimeAsync(50);
+    const after = page.get(".now").text();
+    expect(after).not.toBe(before);
+    const line = page.get(".captions .line").text();
+    expect(line.indexOf(after)).toBeGreaterThan(line.indexOf(before));
+    expect(page.get(".captions [aria-live]").text()).toBe(line);
+    page.unmount();
+  });
+
+  it("stops at once, and shows nothing more of what was being said", async () => {
+    const page = await open("speaking");
+    await page.get(".stop").trigger("click");
+    expect(calls("interrupt")).toHaveLength(1);
+    expect(page.find(".now").exists()).toBe(false);
+    client.send({ type: "turn.ended", turn: 1, reason: "interrupted", heard: "办理居民" });
+    client.send({ type: "session.state", turn: 1, state: "idle" });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(page.find(".stop").exists()).toBe(false);
+    expect(page.get(".captions").text()).toBe("办理居民");
+    page.unmount();
+  });
+
+  it("has talk held by the space bar, but not while typing", async () => {
+    const page = await open("live");
+    const input = page.get("#question").element;
+    input.dispatchEvent(new KeyboardEvent("keydown", { code: "Space", key: " ", bubbles: true }));
+    expect(calls("talk")).toEqual([]);
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { code: "Space", key: " ", bubbles: true }));
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { code: "Space", key: " ", bubbles: true, repeat: true }));
+    dispatchEvent(new KeyboardEvent("keyup", { code: "Space", key: " " }));
+    await flushPromises();
+    expect(calls("talk")).toEqual([[true], [false]]);
+    page.unmount();
+  });
+
+  it("says what to do about a refused microphone, and typing goes on", async () => {
+    const page = await open("live");
+    client.refuse = { code: "microphone_denied", message: "" };
+    await page.get("button.open").trigger("click");
+    await flushPromises();
+    expect(page.get(".notice").text()).toContain("话筒没有获准使用");
+    expect(page.get("button.open").attributes("aria-pressed")).toBe("false");
+    await page.get("#question").setValue("怎么走？");
+    await page.get("form.ask").trigger("submit");
+    expect(calls("ask")).toEqual([["怎么走？"]]);
+    page.unmount();
+  });
+
+  it("asks a full server again by itself", async () => {
+    const page = await open("full");
+    expect(page.get("h1").text()).toBe("现在人满了");
+    client.refuse = null;
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(calls("connect")).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(calls("connect")).toHaveLength(2);
+    expect(page.find("#question").exists()).toBe(true);
+    page.unmount();
+  });
+
+  it("starts again after the end, with an empty dialogue", async () => {
+    const page = await open("ended");
+    expect(page.get("[role=alert]").text()).toContain("有一阵子没人说话");
+    await page.get(".go").trigger("click");
+    await flushPromises();
+    expect(page.find("#question").exists()).toBe(true);
+    expect(page.find(".history li").exists()).toBe(false);
+    page.unmount();
+  });
+
+  it("changes all texts and the session's language together", async () => {
+    const page = await open("live");
+    await page.get(".language").trigger("click");
+    await flushPromises();
+    expect(calls("change")).toEqual([[{ language: "en" }]]);
+    expect(page.get(".talk").text()).toContain("Hold to talk");
+    expect(document.documentElement.lang).toBe("en");
+    page.unmount();
+  });
+
+  it("sends a thumb at once and the comment with it later", async () => {
+    const page = await open("answer");
+    await page.get(".thumbs button:last-child").trigger("click");
+    await page.get(".comment input").setValue("太长");
+    await page.get(".comment").trigger("submit");
+    expect(calls("feedback")).toEqual([[1, "down", ""], [1, "down", "太长"]]);
+    expect(page.get(".thanks").text()).toContain("谢谢");
+    page.unmount();
+  });
+
+  it("links sources to the web only", async () => {
+    const page = await open("thinking");
+    client.send({
+      type: "answer.sources", turn: 1, outcome: "answer", confidence: 0.9, candidates: [],
+      sources: [
+        { title: "a", url: "https://example.org/a", question: "" },
+        { title: "b", url: "javascript:alert(1)", question: "" },
+      ],
+    });
+    client.send({ type: "session.state", turn: 1, state: "speaking" });
+    client.send({ type: "sentence.started", turn: 1, index: 0, text: "好。", language: "zh", emotion: "neutral", intensity: 0.5 });
+    client.send({ type: "turn.ended", turn: 1, reason: "complete", heard: "好。" });
+    client.send({ type: "session.state", turn: 1, state: "idle" });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(page.findAll(".sources a").map((link) => link.attributes("href"))).toEqual(["https://example.org/a"]);
+    expect(page.findAll(".sources .chip")).toHaveLength(2);
+    page.unmount();
+  });
+
+  it("says that it reconnects and keeps the dialogue", async () => {
+    const page = await open("reconnecting");
+    expect(page.get(".state p").text()).toBe("连接断了，正在重新连接");
+    expect(page.findAll(".history li")).toHaveLength(1);
+    page.unmount();
+  });
+});
