@@ -86,9 +86,9 @@ async def test_a_server_killed_again_and_again_loses_nothing_committed(place: Pl
     moments = random.Random(7)
     committed = {}
     for life in range(LIVES):
-        committed[f"life{life}"] = live_and_die(place: Place, life, moments.uniform(0.0, 0.25))
+        committed[f"life{life}"] = live_and_die(place, life, moments.uniform(0.0, 0.25))
         if life in (0, LIVES - 1):
-            await check(place: Place, committed)
+            await check(place, committed)
     assert sum(committed.values()) > 20 * LIVES
 
 
@@ -98,7 +98,7 @@ async def test_a_postgresql_killed_while_turns_are_written_loses_nothing_committ
 ) -> None:
     place = Place(tmp_path, cluster.make_database(), cluster)
     committed = await asyncio.to_thread(kill_server, place)
-    await check(place: Place, {"life0": committed})
+    await check(place, {"life0": committed})
 
 
 def kill_server(place: Place) -> int:

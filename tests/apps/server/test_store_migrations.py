@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_place import Place
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
+from store_place import Place
 
 import visavis
 from visavis.apps.server.store import Store, TurnRecord
@@ -44,7 +44,7 @@ def make_old(place: Place, rows: int = len(QUESTIONS)) -> None:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("path_separator", "os")
-    engine = plain_engine(place: Place)
+    engine = plain_engine(place)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
@@ -78,7 +78,7 @@ def make_old(place: Place, rows: int = len(QUESTIONS)) -> None:
 
 
 def revision(place: Place) -> str | None:
-    engine = plain_engine(place: Place)
+    engine = plain_engine(place)
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     engine.dispose()
@@ -105,7 +105,7 @@ def test_the_migrations_are_one_line_that_only_goes_forward() -> None:
 
 
 async def test_an_old_database_is_brought_up_to_date_with_all_that_is_in_it(place: Place) -> None:
-    make_old(place: Place)
+    make_old(place)
     store = place.make_store()
     await store.open()
     assert await store.count() == {"sessions": 1, "turns": 5, "feedback": 1}
@@ -122,11 +122,11 @@ async def test_an_old_database_is_brought_up_to_date_with_all_that_is_in_it(plac
     assert gaps[0].keys == (question_key("如何给狗上户口"),)
     assert {gap.question for gap in gaps} >= {"a 100% sure thing", "😀"}
     await store.close()
-    assert revision(place: Place) == "0002"
+    assert revision(place) == "0002"
 
 
 async def test_a_step_that_fails_leaves_the_database_as_it_was(place: Place, monkeypatch) -> None:
-    make_old(place: Place)
+    make_old(place)
     monkeypatch.setattr(
         "alembic.operations.Operations.create_index",
         lambda *_, **__: (_ for _ in ()).throw(RuntimeError("the power went")),
@@ -134,8 +134,8 @@ async def test_a_step_that_fails_leaves_the_database_as_it_was(place: Place, mon
     with pytest.raises(RuntimeError):
         await place.make_store().open()
     monkeypatch.undo()
-    assert revision(place: Place) == "0001"
-    engine = plain_engine(place: Place)
+    assert revision(place) == "0001"
+    engine = plain_engine(place)
     names = {column["name"] for column in inspect(engine).get_columns("turns")}
     tables = inspect(engine).get_table_names()
     engine.dispose()
@@ -161,9 +161,11 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new", "old"])
-async def test_processes_that_start_at_once_do_not_step_on_one_another(place: Place, is_new: bool) -> None:
+async def test_processes_that_start_at_once_do_not_step_on_one_another(
+    place: Place, is_new: bool
+) -> None:
     if not is_new:
-        make_old(place: Place, rows=5_000)
+        make_old(place, rows=5_000)
     programs = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-W", "error", "-c", OPEN, str(place.folder), place.url,
@@ -175,12 +177,12 @@ async def test_processes_that_start_at_once_do_not_step_on_one_another(place: Pl
         said, complained = await program.communicate()
         assert program.returncode == 0, complained.decode()
         assert said.decode().strip() == ("0" if is_new else "5000")
-    assert revision(place: Place) == "0002"
+    assert revision(place) == "0002"
 
 
 async def test_a_newer_database_is_refused_and_left_alone(place: Place) -> None:
-    make_old(place: Place)
-    engine = plain_engine(place: Place)
+    make_old(place)
+    engine = plain_engine(place)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
         connection.execute(text("CREATE TABLE of_the_future (x INTEGER)"))
@@ -190,7 +192,7 @@ async def test_a_newer_database_is_refused_and_left_alone(place: Place) -> None:
     with pytest.raises(ConfigError, match="newer visavis") as refused:
         await place.make_store().open()
     assert "0999" in str(refused.value)
-    assert revision(place: Place) == "0999"
+    assert revision(place) == "0999"
     if place.is_sqlite:
         assert hashlib.sha256(file.read_bytes()).digest() == before
         with sqlite3.connect(file) as plain:
