@@ -1,0 +1,1 @@
+"""OpenAI's realtime events over a live session, whose video may be watched beside it."""
