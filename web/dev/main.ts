@@ -28,13 +28,21 @@ const VOICES = ["zf_xiaoxiao", "zm_yunjian", "zf_xiaobei", "zm_yunxi", "af_heart
 const PICTURES: Record<string, string> = { mei: idle, adam, ruth };
 
 const answers: Record<string, unknown> = {
-  "/api/v1/avatars": Object.keys(PICTURES).map((name) => ({ name, about: "" })),
-  "/api/v1/voices": VOICES.map((name) => ({
-    name,
-    languages: name.startsWith("z") ? ["zh", "en"] : ["en", "zh"],
-    gender: name[1] === "f" ? "female" : "male",
-  })),
-  "/api/v1/suggestions": { suggestions: SUGGESTIONS[language] },
+  "/api/v1/avatars": {
+    avatars: Object.keys(PICTURES).map((name) => ({
+      name,
+      default: name === "mei",
+      picture: `/api/v1/avatars/${name}/picture.jpg`,
+    })),
+  },
+  "/api/v1/voices": {
+    voices: VOICES.map((name) => ({
+      name,
+      languages: name.startsWith("z") ? ["zh", "en"] : ["en", "zh"],
+      gender: name[1] === "f" ? "female" : "male",
+    })),
+  },
+  "/api/v1/suggestions": { language, questions: SUGGESTIONS[language] },
 };
 window.fetch = async (input) => {
   const path = new URL(String(input), location.href).pathname;

@@ -1,4 +1,10 @@
 import { createApp } from "vue";
 import App from "./App.vue";
+import "./design/base.css";
+import { applyTheme } from "./design/theme";
+import { createLiveClient } from "./live/client";
+import { markDocument } from "./words";
 
-createApp(App).mount("#app");
+applyTheme();
+markDocument();
+createApp(App, { client: createLiveClient() }).mount("#app");

@@ -23,7 +23,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ["requestAnimationFrame", "cancelAnimationFrame", "setInterval", "clearInterval", "setTimeout", "clearTimeout", "performance"] });
   vi.stubGlobal("fetch", async (path: string) =>
     path.startsWith("/api/v1/suggestions")
-      ? Response.json({ suggestions: SUGGESTIONS })
+      ? Response.json({ language: "zh", questions: SUGGESTIONS })
       : new Response(null, { status: 404 }),
   );
   chooseLanguage("zh");

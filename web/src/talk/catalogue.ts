@@ -3,8 +3,8 @@ import type { Language } from "../live/types";
 /** A face that may be chosen. */
 export interface Face {
   name: string;
-  about: string;
   picture: string;
+  isDefault: boolean;
 }
 
 export interface Voice {
@@ -23,26 +23,24 @@ async function read(path: string): Promise<unknown> {
   }
 }
 
-/** The list in an answer, which is the list itself or holds it under a name. */
+/** The list that an answer holds under a name. */
 function list(answer: unknown, name: string): Record<string, unknown>[] | null {
-  const found = Array.isArray(answer)
-    ? answer
-    : (answer as Record<string, unknown> | null)?.[name];
+  const found = (answer as Record<string, unknown> | null)?.[name];
   return Array.isArray(found) ? found : null;
 }
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 
 export const pictureOf = (avatar: string): string =>
-  `/api/v1/avatars/${encodeURIComponent(avatar)}/picture`;
+  `/api/v1/avatars/${encodeURIComponent(avatar)}/picture.jpg`;
 
 export async function readFaces(): Promise<Face[] | null> {
-  const found = list(await read("/api/v1/avatars"), "avatars");
+  const found = list(await read("/api/v1/avatars"), "avatars")?.filter((one) => !one.damaged);
   return (
     found?.map((one) => ({
       name: text(one.name),
-      about: text(one.about),
-      picture: pictureOf(text(one.name)),
+      picture: text(one.picture),
+      isDefault: one.default === true,
     })) ?? null
   );
 }
@@ -61,6 +59,6 @@ export async function readVoices(): Promise<Voice[] | null> {
 /** Questions that can be answered; empty where the server has none to offer. */
 export async function readSuggestions(language: Language): Promise<string[]> {
   const answer = await read(`/api/v1/suggestions?language=${language}`);
-  const found = list(answer, "suggestions") as unknown[] | null;
+  const found = list(answer, "questions") as unknown[] | null;
   return (found ?? []).map(text).filter(Boolean);
 }
