@@ -239,12 +239,18 @@ def _make_engine(url: URL) -> AsyncEngine:
             max_overflow=4,
             pool_timeout=10,
             pool_pre_ping=True,
+            # Errors are logged, and questions are nobody's business there.
+            hide_parameters=True,
             connect_args={"connect_timeout": 10, "application_name": "visavis"},
         )
     # The driver would begin transactions by itself, and not before a SELECT: a read that turns
     # into a write could then fail at once, however long it may wait. Ours begin when we say so.
     engine = create_async_engine(
-        url, pool_size=4, max_overflow=4, connect_args={"timeout": BUSY, "isolation_level": None}
+        url,
+        pool_size=4,
+        max_overflow=4,
+        hide_parameters=True,
+        connect_args={"timeout": BUSY, "isolation_level": None},
     )
 
     @event.listens_for(engine.sync_engine, "connect")

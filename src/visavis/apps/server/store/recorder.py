@@ -36,6 +36,8 @@ PATIENCE = 30.0
 FAREWELL = 5.0
 """Seconds that closing waits for what is left to be written."""
 
+_UNAVAILABLE = (StoreUnavailable, TimeoutError, OSError)
+
 Policy: TypeAlias = Literal["none", "unanswered", "all"]
 
 
@@ -84,13 +86,14 @@ class Recorder:
         Args:
             store: An open store.
             policy: Which question texts are kept.
-            limit: Records that wait at most.
+            limit: Records that wait at most, besides the batch that is being written.
             pause: Seconds between two writes.
         """
         self._store = store
         self._policy: Policy = policy
         self._pause = pause
         self._queue: deque[Item] = deque(maxlen=limit)
+        self._batch: list[Item] = []
         self._notes: dict[str, SessionNote] = {}
         self._task: asyncio.Task[None] | None = None
         self._purged = time.monotonic()
@@ -101,7 +104,11 @@ class Recorder:
     @property
     def state(self) -> RecorderState:
         """How it does now."""
-        return RecorderState(len(self._queue), self._written, self._dropped, self._trouble)
+        return RecorderState(self._waiting, self._written, self._dropped, self._trouble)
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._queue) + len(self._batch)
 
     def figures(self) -> dict[str, float]:
         """Give the state as numbers, for whoever collects figures."""
@@ -128,12 +135,14 @@ class Recorder:
         self._settle(everything=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL):
-                while self._queue and await self._write_batch():
+                while self._waiting and await self._write_batch():
                     pass
-        if self._queue:
-            self._dropped += len(self._queue)
-            _LOG.error("%d records were not written: %s", len(self._queue), self._trouble)
+        if self._waiting:
+            self._dropped += self._waiting
+            why = self._trouble or f"the database did not answer within {FAREWELL:.0f} s"
+            _LOG.error("%d records were not written: %s", self._waiting, why)
             self._queue.clear()
+            self._batch = []
 
     def watch(self, session: Watched, transport: str = "") -> None:
         """Take down what a session does until it ends."""
@@ -202,7 +211,7 @@ class Recorder:
             try:
                 self._settle()
                 ok = True
-                while ok and self._queue:
+                while ok and self._waiting:
                     ok = await self._write_batch()
                 # Twice as long after each failure: a database in trouble is not pressed.
                 wait = self._pause if ok else min(wait * 2, PATIENCE)
@@ -215,35 +224,34 @@ class Recorder:
                 wait = PATIENCE
 
     async def _write_batch(self) -> bool:
-        """Write the oldest records. False if the database does not take them now."""
-        batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        """Write the oldest records. False if the database does not take them now.
+
+        They stay in ``_batch`` until they are written. If that is broken off, nobody knows whether
+        they were; writing them once more does no harm.
+        """
+        if not self._batch:
+            self._batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
         try:
-            await self._write(batch)
-        except (StoreUnavailable, TimeoutError, OSError) as error:
-            self._put_back(batch)
-            self._fail(str(error) or "the database does not answer")
-            return False
-        except asyncio.CancelledError:
-            # Whether it was committed is not known; writing it once more does no harm.
-            self._put_back(batch)
-            raise
+            await self._write(self._batch)
+        except _UNAVAILABLE as error:
+            return self._fail(error)
         except Exception:
             _LOG.exception("a batch of records was refused; writing them one by one")
-            return await self._write_singly(batch)
+            return await self._write_singly()
+        self._batch = []
         self._recover()
         return True
 
-    async def _write_singly(self, batch: list[Item]) -> bool:
-        for done, item in enumerate(batch):
+    async def _write_singly(self) -> bool:
+        while self._batch:
             try:
-                await self._write([item])
-            except (StoreUnavailable, TimeoutError, OSError) as error:
-                self._put_back(batch[done:])
-                self._fail(str(error) or "the database does not answer")
-                return False
+                await self._write(self._batch[:1])
+            except _UNAVAILABLE as error:
+                return self._fail(error)
             except Exception:
                 self._dropped += 1
-                _LOG.exception("a %s cannot be written and was dropped", type(item).__name__)
+                _LOG.exception("a %s was refused and is dropped", type(self._batch[0]).__name__)
+            self._batch = self._batch[1:]
         self._recover()
         return True
 
@@ -252,16 +260,12 @@ class Recorder:
             await self._store.write(batch)
         self._written += len(batch)
 
-    def _put_back(self, batch: list[Item]) -> None:
-        room = (self._queue.maxlen or 0) - len(self._queue)
-        kept = batch[-room:] if room > 0 else []
-        self._dropped += len(batch) - len(kept)
-        self._queue.extendleft(reversed(kept))
-
-    def _fail(self, trouble: str) -> None:
+    def _fail(self, error: Exception) -> Literal[False]:
+        trouble = " ".join(str(error).split()) or "the database does not answer"
         if not self._trouble:
             _LOG.error("records wait, as they cannot be written: %s", trouble)
         self._trouble = trouble
+        return False
 
     def _recover(self) -> None:
         if self._trouble:
