@@ -69,6 +69,9 @@ def _warm_recognizer(cast: Cast) -> None:
         async for _ in cast.recognizer.transcribe(sound()):
             pass
 
+    from visavis.apps.server.sessions.ears import warm_ears
+
+    warm_ears(cast)
     try:
         asyncio.run(listen())
     except AudioSilent:

@@ -27,6 +27,8 @@ _PAUSE = 0.6
 _LONGEST = 30.0
 _DECIDE_AFTER = 2.0
 """Seconds of a turn after which its language is decided."""
+_FOLLOW_AFTER = 1.2
+"""The same where words are shown at once and a wrong language shows."""
 _BYTES_AT_ONCE = 6400
 _FRAGMENT = 0.5
 """Mean confidence below which a turn of one word is taken for a noise."""
@@ -154,6 +156,52 @@ class _Talk:
             language=language,
             words=words,
         )
+
+
+class WordFollower:
+    """The words of one turn after the other while they are spoken, with no voice detection of its own.
+
+    Args:
+        language: What is spoken. With ``auto`` both models listen to the first second of each turn,
+            and the one that is surer of its words goes on.
+        guess: The language whose words are shown until that is decided.
+    """
+
+    def __init__(
+        self, language: Language | Literal["auto"] = "auto", guess: Language = "zh"
+    ) -> None:
+        languages = LANGUAGES if language == "auto" else (language,)
+        self._models = {name: _load(locate(f"vosk-{name}")) for name in languages}
+        self.language: Language = guess if language == "auto" else language
+        self.begin()
+
+    def begin(self) -> None:
+        """A new turn begins."""
+        self._trials = {name: _Decoder(name, model) for name, model in self._models.items()}
+        self._sound: list[Floats] = []
+        self._decoder = self._trials.pop(self.language)
+
+    def follow(self, samples: Floats) -> str:
+        """Take the next samples at 16 kHz and give the words so far."""
+        self._decoder.feed(samples)
+        if self._trials:
+            self._sound.append(samples)
+            for trial in self._trials.values():
+                trial.feed(samples)
+            if sum(map(len, self._sound)) >= _FOLLOW_AFTER * SAMPLE_RATE:
+                self._decide()
+        return join_words([w["word"] for w in self._decoder.words_so_far()], self.language)
+
+    def _decide(self) -> None:
+        trials = {self.language: self._decoder, **self._trials}
+        scores = {name: _confidence(trial.finish()) for name, trial in trials.items()}
+        self._trials = {}
+        self.language = max(scores, key=lambda name: scores[name])
+        # Finishing ended both; the one that goes on hears the beginning once more.
+        self._decoder = _Decoder(self.language, self._models[self.language])
+        for samples in self._sound:
+            self._decoder.feed(samples)
+        self._sound = []
 
 
 class _Decoder:

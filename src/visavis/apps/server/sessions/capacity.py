@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import time
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from visavis.core.types import FPS, Language, Sentence, Speech
+from visavis.pipeline.bridge import Worker
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
@@ -20,6 +20,7 @@ TALKING = 0.5
 """Share of its time that a session speaks."""
 CARRYING = 0.2
 """Cores that it takes to encode and send a stream: a 512-pixel face in VP8."""
+_LANGUAGE: Language = "en"
 _TEXT = "Please bring your identity card and one recent photograph with you."
 
 
@@ -54,41 +55,42 @@ class Cost:
         )
 
 
-def measure_cost(cast: Cast) -> Cost:
-    """Show a face for two seconds and let it say a sentence, on the calling thread.
+async def measure_cost(cast: Cast) -> Cost:
+    """Show a face for a second and let it say a sentence, away from the loop.
 
     CPU time is counted, not time by the clock, so that what else runs here changes little.
     """
-    avatar = cast.load_avatar()
-    performance = cast.open_performance(avatar)
+    worker = Worker("measuring")
+    try:
+        voice = await worker.call(lambda: cast.choose_voices(cast.load_avatar())[_LANGUAGE])
+        await _speak(worker, cast, "Yes.", voice)  # loads the network
+        began = time.process_time()
+        speeches = await _speak(worker, cast, _TEXT, voice)
+        voiced = (time.process_time() - began) / sum(s.audio.duration for s in speeches)
+        idle, shown = await worker.call(lambda: _show(cast, speeches))
+    finally:
+        await worker.close()
+    return Cost(idle, voiced + shown, len(os.sched_getaffinity(0)))
+
+
+async def _speak(worker: Worker, cast: Cast, text: str, voice: str) -> list[Speech]:
+    sentence = Sentence(0, 0, text, _LANGUAGE)
+    return [speech async for speech in worker.iterate(lambda: cast.router.speak(sentence, voice))]
+
+
+def _show(cast: Cast, speeches: list[Speech]) -> tuple[float, float]:
+    """CPU seconds of a second of idle pictures, and of one of speech."""
+    performance = cast.open_performance(cast.load_avatar())
     try:
         performance.idle()
         began = time.thread_time()
         for _ in range(FPS):
             performance.idle()
         idle = time.thread_time() - began
-        language: Language = "en"
-        voice = cast.choose_voices(avatar)[language]
-        speeches = _speak(cast, Sentence(0, 0, "Yes.", language), voice)  # loads the network
-        began = time.process_time()
-        speeches = _speak(cast, Sentence(0, 0, _TEXT, language), voice)
-        seconds = sum(speech.audio.duration for speech in speeches)
-        voiced = (time.process_time() - began) / seconds
         began = time.thread_time()
-        frames = sum(len(s.frames) for speech in speeches for s in performance.feed(speech))
-        frames += sum(len(s.frames) for s in performance.flush())
-        shown = (time.thread_time() - began) * FPS / max(frames, 1)
+        segments = [s for speech in speeches for s in performance.feed(speech)]
+        segments += performance.flush()
+        shown = time.thread_time() - began
     finally:
         performance.close()
-    return Cost(idle, voiced + shown, len(os.sched_getaffinity(0)))
-
-
-def _speak(cast: Cast, sentence: Sentence, voice: str) -> list[Speech]:
-    async def collect() -> list[Speech]:
-        return [speech async for speech in cast.router.speak(sentence, voice)]
-
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(collect())
-    finally:
-        loop.close()
+    return idle, shown * FPS / sum(len(s.frames) for s in segments)

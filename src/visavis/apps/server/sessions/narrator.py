@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,6 +74,7 @@ class Narrator:
         self._listening = False
         self._failures = 0
         self._silent_from: tuple[int, float] | None = None
+        self._said: deque[str] = deque(maxlen=3)
         self.state: told.State = "idle"
         self.last_activity = clock()
         self.turns = 0
@@ -81,6 +83,11 @@ class Narrator:
     def turn(self) -> Turn | None:
         """The turn under way: asked, and not yet said to its end."""
         return self._current.turn if self._current else None
+
+    @property
+    def words(self) -> str:
+        """What the face says now and said just before."""
+        return " ".join(self._said)
 
     # What the session does.
 
@@ -179,6 +186,7 @@ class Narrator:
             return
         if sentence.index > current.sentence:
             current.sentence = sentence.index
+            self._said.append(sentence.text)
             self._emit(
                 told.SentenceStarted,
                 segment.turn,

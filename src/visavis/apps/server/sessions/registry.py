@@ -61,11 +61,8 @@ class Sessions:
             ``capacity``.
         """
         if self._settings.sessions == 0 and self.cost is None:
-            worker = Worker("measuring")
-            try:
-                self.cost = await worker.call(lambda: measure_cost(self._cast))
-            finally:
-                await worker.close()
+            await self.prepare()
+            self.cost = await measure_cost(self._cast)
             logger.info("%s: room for %d sessions", self.cost, self.capacity)
         return self.capacity
 
@@ -77,7 +74,13 @@ class Sessions:
                 return
             worker = Worker("preparing")
             try:
-                await worker.call(lambda: (self._cast.router.voices(), self._cast.responder))
+                await worker.call(
+                    lambda: (
+                        self._cast.router.voices(),
+                        self._cast.responder,
+                        self._cast.recognizer,
+                    )
+                )
             finally:
                 await worker.close()
             self._prepared = True

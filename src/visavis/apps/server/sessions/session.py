@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from visavis.apps.server.protocol import Command, ServerEvent, commands
 from visavis.apps.server.protocol import events as told
+from visavis.apps.server.sessions.audience import Audience
 from visavis.apps.server.sessions.citing import CitingResponder
+from visavis.apps.server.sessions.dialogue import Dialogue
+from visavis.apps.server.sessions.ears import ModelEars, make_recognizer
+from visavis.apps.server.sessions.listening import Listening
 from visavis.apps.server.sessions.narrator import Narrator
 from visavis.apps.server.sessions.opening import Part, open_face
 from visavis.apps.server.sessions.streams import EventReader
 from visavis.core.errors import Error
-from visavis.core.protocols import Attentive, Performance
+from visavis.core.protocols import Attentive, Performance, Recognizer
 from visavis.core.types import FPS, Emotion, Language, Waveform
 from visavis.pipeline.conversation import Conversation
 from visavis.pipeline.flow import Limits, Manner
+from visavis.pipeline.hearing import Ears
 from visavis.pipeline.playout import SAMPLE_RATE, Playout, Tick, TickStream
 
 if TYPE_CHECKING:
@@ -79,17 +84,11 @@ class LiveSession:
         self._language: Language | Literal["auto"] = language
         self._microphone: told.Microphone = microphone
         self.width, self.height = part.size
-        self._seq = 0
-        self._readers: set[EventReader] = set()
-        self._watchers: set[TickStream] = set()
-        self._observers: list[Callable[[ServerEvent], None]] = []
-        self._command_observers: list[Callable[[Command], None]] = []
-        self._connections = 0
-        self._alone_since = self._began
-        self._ended: told.SessionEnded | None = None
         self._closing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._changing = asyncio.Lock()
+        self._audience = Audience(lambda: self._playout.now, clock)
+        self._emit = self._audience.emit
         self._narrator = Narrator(self._emit, self._send, self._give_up, clock)
         self._conversation = Conversation(
             part.performance,
@@ -101,6 +100,12 @@ class LiveSession:
         )
         self._conversation.hub.subscribe(self._narrator.observe)
         self._playout = Playout(self._conversation, self._narrator, clock=clock)
+        self._dialogue = Dialogue(
+            self._conversation, self._playout, self._narrator, cast.settings, clock
+        )
+        self._listening = Listening(
+            self._dialogue, self._make_ears, self._make_recognizer, microphone, clock
+        )
 
     # Life.
 
@@ -108,6 +113,7 @@ class LiveSession:
         """Begin to tick."""
         self._launch(self._play(), "playout")
         self._launch(self._watch_limits(), "limits")
+        self._launch(self._listening.run(), "listening")
 
     async def close(self, reason: told.EndReason = "closed", message: str = "") -> None:
         """End the session and free everything. Safe to call twice, from anywhere."""
@@ -120,18 +126,11 @@ class LiveSession:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._narrator.break_off(self._clock())
+        await self._listening.close()
+        await self._dialogue.close()
         with suppress(Exception):
             await self._conversation.close()
-        ended = self._make(told.SessionEnded, reason=reason, message=message or _MESSAGES[reason])
-        assert isinstance(ended, told.SessionEnded)
-        self._ended = ended
-        self._tell(ended)
-        for reader in tuple(self._readers):
-            reader.end(ended)
-        for stream in tuple(self._watchers):
-            stream.close()
-        self._observers.clear()
-        self._command_observers.clear()
+        self._audience.end(reason, message or _MESSAGES[reason])
         self._on_end(self)
         logger.info("session %s ended: %s", self.id[:8], reason)
 
@@ -172,47 +171,32 @@ class LiveSession:
 
     def watch(self, limit: int = 25) -> TickStream:
         """Open a stream of ticks: ``async with`` it and iterate."""
-        stream = TickStream(limit, self._watchers.discard)
-        if self._ended is not None:
-            stream.close()
-        else:
-            self._watchers.add(stream)
-        return stream
+        return self._audience.watch(limit)
 
     def events(self, limit: int = 512) -> EventReader:
         """Open a stream of events: ``async with`` it and iterate."""
-        reader = EventReader(limit, self._describe_start(), self._readers.discard)
-        if self._ended is not None:
-            reader.end(self._ended)
-        else:
-            self._readers.add(reader)
-        return reader
+        return self._audience.events(limit, self._describe_start())
 
     def subscribe(self, observer: Callable[[ServerEvent], None]) -> Callable[[], None]:
         """Call a function with every event; the function returned takes it out again."""
-        self._observers.append(observer)
-        return lambda: self._observers.remove(observer) if observer in self._observers else None
+        return self._audience.subscribe(observer)
 
     def subscribe_commands(self, observer: Callable[[Command], None]) -> Callable[[], None]:
         """Call a function with every command; the function returned takes it out again."""
-        observers = self._command_observers
-        observers.append(observer)
-        return lambda: observers.remove(observer) if observer in observers else None
+        return self._audience.subscribe_commands(observer)
 
     def note_connected(self) -> None:
         """Count a connection in."""
-        self._connections += 1
+        self._audience.connect()
 
     def note_disconnected(self) -> None:
         """Count a connection out; without any the session ends after a while."""
-        self._connections = max(self._connections - 1, 0)
-        if self._connections == 0:
-            self._alone_since = self._clock()
+        self._audience.disconnect()
 
     @property
     def alone_for(self) -> float:
         """Seconds without any connection."""
-        return 0.0 if self._connections else self._clock() - self._alone_since
+        return self._audience.alone_for
 
     @property
     def state(self) -> told.State:
@@ -238,7 +222,7 @@ class LiveSession:
             "emotion": self._cast.emotion or "auto",
             "microphone": self._microphone,
             "turns": self._narrator.turns,
-            "connections": self._connections,
+            "connections": self._audience.connections,
             "width": self.width,
             "height": self.height,
             "ticks": counts.ticks,
@@ -246,7 +230,7 @@ class LiveSession:
             "stalls": counts.stalls,
             "repeats": counts.repeats,
             "starved": counts.starved,
-            "dropped": sum(s.dropped for s in self._watchers),
+            "dropped": self._audience.dropped,
         }
 
     # What comes from the page.
@@ -257,8 +241,7 @@ class LiveSession:
             return
         if not isinstance(command, commands.Ping | commands.Playback):
             self._narrator.last_activity = self._clock()
-        for observer in tuple(self._command_observers):
-            _call_safely(observer, command)
+        self._audience.note_command(command)
         try:
             await self._do(command)
         except Error as error:
@@ -269,9 +252,9 @@ class LiveSession:
     async def _do(self, command: Command) -> None:
         match command:
             case commands.Ask(text=text):
-                self._ask(text)
+                self._dialogue.ask(text)
             case commands.Say(text=text):
-                self._say(text)
+                self._dialogue.say(text)
             case commands.Interrupt():
                 self.interrupt()
             case commands.Change():
@@ -285,42 +268,34 @@ class LiveSession:
                 self._end_soon("left")
             case commands.Feedback():
                 pass  # for those who observe commands
-            case commands.Talk() | commands.SetMicrophone():
-                pass
-
-    def _ask(self, text: str) -> None:
-        from visavis.apps.assemble import clean_text
-
-        question = clean_text(text, self._cast.settings.max_question, "question")
-        asked = self._clock()
-        self._break_off()
-        turn = self._conversation.ask_text(question)
-        self._narrator.begin_turn(turn, "text", question, asked)
-
-    def _say(self, text: str) -> None:
-        from visavis.apps.assemble import clean_text
-
-        script = clean_text(text, self._cast.settings.max_characters)
-        asked = self._clock()
-        self._break_off()
-        turn = self._conversation.say(script)
-        self._narrator.begin_turn(turn, "script", script, asked)
+            case commands.Talk(pressed=pressed):
+                if pressed and self._microphone == "push":
+                    self._dialogue.break_off()  # not only once the models have come to it
+                self._listening.press(pressed)
+            case commands.SetMicrophone(mode=mode):
+                self._microphone = mode
+                self._listening.set_mode(mode)
+                self._tell_change()
 
     def interrupt(self) -> None:
         """Silence the face at once."""
-        self._break_off()
-
-    def _break_off(self) -> None:
-        turn = self._narrator.turn
-        if turn is None:
-            return
-        since = self._clock()
-        cut = self._playout.cut()
-        self._conversation.cut(cut.picture, self._playout.sent(turn.number))
-        self._narrator.break_off(since)
+        self._dialogue.break_off()
 
     def hear(self, sound: Waveform) -> None:
         """Take sound of the microphone, at any rate. Returns at once; what is too much is dropped."""
+        if not self.is_over:
+            self._listening.hear(sound)
+
+    def _make_ears(self) -> Ears:
+        return ModelEars(self._language, self._guess_language())
+
+    def _make_recognizer(self) -> Recognizer:
+        return make_recognizer(self._cast, self._language)
+
+    def _guess_language(self) -> Language:
+        if self._language != "auto":
+            return self._language
+        return self._dialogue.language or self._cast.settings.language
 
     # How it is done.
 
@@ -339,6 +314,8 @@ class LiveSession:
             else:
                 voices = cast.choose_voices(self._part.avatar)
                 self._part = replace(self._part, voices=voices)
+            if language != self._language:
+                self._listening.change_models()
             self._cast, self._language = cast, language
             self._conversation.manner = self._make_manner()
             if command.emotion is not None:
@@ -346,7 +323,7 @@ class LiveSession:
             self._tell_change()
 
     async def _take_part(self, part: Part) -> None:
-        self._break_off()
+        self._dialogue.break_off()
         await self._conversation.change_face(part.performance)
         self._playout.cut()
         self._playout.forget_numbers()
@@ -376,25 +353,8 @@ class LiveSession:
 
     def _send(self, tick: Tick) -> None:
         self.height, self.width = tick.image.shape[:2]
-        for stream in tuple(self._watchers):
-            stream.put(tick)
-
-    def _make(self, kind: type[Any], turn: int = 0, /, **fields: Any) -> ServerEvent:
-        self._seq += 1
-        fields.setdefault("at", round(self._playout.now, 4))
-        event: ServerEvent = kind(seq=self._seq, turn=turn, **fields)
-        return event
-
-    def _emit(self, kind: type[Any], turn: int = 0, /, **fields: Any) -> None:
-        if self._ended is None:
-            event = self._make(kind, turn, **fields)
-            self._tell(event)
-            for reader in tuple(self._readers):
-                reader.put(event)
-
-    def _tell(self, event: ServerEvent) -> None:
-        for observer in tuple(self._observers):
-            _call_safely(observer, event)
+        self._listening.play(tick)
+        self._audience.send(tick)
 
     def _tell_change(self) -> None:
         self._emit(told.SessionChanged, 0, **self._describe_setup())
@@ -410,27 +370,18 @@ class LiveSession:
             "height": self.height,
         }
 
-    def _describe_start(self) -> told.SessionStarted:
-        return told.SessionStarted(
-            seq=self._seq,
-            at=round(self._playout.now, 4),
-            session=self.id,
-            state=self.state,
-            fps=self.fps,
-            sample_rate=self.sample_rate,
-            idle_limit=self._settings.idle_limit,
+    def _describe_start(self) -> dict[str, Any]:
+        return {
+            "session": self.id,
+            "state": self.state,
+            "fps": self.fps,
+            "sample_rate": self.sample_rate,
+            "idle_limit": self._settings.idle_limit,
             **self._describe_setup(),
-        )
+        }
 
 
 def _emotion_of(wanted: Emotion | Literal["auto"] | None, before: Emotion | None) -> Emotion | None:
     if wanted is None:
         return before
     return None if wanted == "auto" else wanted
-
-
-def _call_safely(observer: Callable[[Any], None], item: Any) -> None:
-    try:
-        observer(item)
-    except Exception:
-        logger.exception("an observer of a session failed on %s", type(item).__name__)
