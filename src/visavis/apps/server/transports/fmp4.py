@@ -125,8 +125,9 @@ class Mp4Fragmenter:
         rate = _SOUND_SCALE if self._sound == "opus" else SAMPLE_RATE
         head = struct.pack(">6xH8xHH4xI", 1, 1, 16, rate << 16)
         if self._sound == "opus":
-            # No samples to skip: the encoder's delay is taken off the times already.
-            config = struct.pack(">BBHIhB", 0, 1, 0, SAMPLE_RATE, 0, 0)
+            # No samples to skip: the encoder's delay is taken off the times already. The rate is
+            # that of the sample entry, or Chromium refuses it.
+            config = struct.pack(">BBHIhB", 0, 1, 0, rate, 0, 0)
             return _box(b"Opus", head, _box(b"dOps", config))
         specific = struct.pack(">H", 2 << 11 | _AAC_RATE_INDEX << 7 | 1 << 3)
         decoder = struct.pack(">BB3xII", 0x40, 0x15, 0, 0) + _descriptor(5, specific)
