@@ -2,9 +2,12 @@
 
     python benchmarks/voices.py                      the default voices, all sentences
     python benchmarks/voices.py --every-voice        every voice, six sentences of its language
+    python benchmarks/voices.py --text answers       whole answers of the sample base
+    python benchmarks/voices.py --text plain         everyday Chinese sentences without figures
     python benchmarks/voices.py --synthesizer hibari
 
-The recognisers are whisper-base and the small vosk model of the language. Both sides are written out by the normaliser before they are
+The recognisers are whisper-base and the small vosk model of the language; ``--whisper FOLDER`` names
+another Whisper in CTranslate2's format, such as whisper-small. Both sides are written out by the normaliser before they are
 compared, so that "50%" against "百分之五十" is no error; figures are read as quantity or digit by
 digit, whichever is nearer. For Chinese the errors in pinyin with tones are counted too: a recogniser that
 writes another character of the same sound has heard right. Also printed: seconds of computing for a second of sound, the delay of
@@ -22,7 +25,9 @@ import numpy as np
 
 from visavis.core.registry import load
 from visavis.core.types import Language, Sentence
+from visavis.knowledge.base import samples_folder
 from visavis.models.assets import locate
+from visavis.pipeline.sentences import split_sentences
 from visavis.stages.synthesizers.text.chinese_numbers import read_digits
 from visavis.stages.synthesizers.text.normalize import normalize
 
@@ -82,6 +87,45 @@ SENTENCES: dict[Language, list[str]] = {
 }
 
 
+PLAIN = [
+    "我家离学校不远，走路十分钟就到了。",
+    "这件衣服的颜色很好看，可是有点儿贵。",
+    "他正在打电话，请你等一会儿。",
+    "我们公司下个月要搬到新的办公楼。",
+    "妹妹喜欢唱歌，也喜欢跳舞。",
+    "冬天来了，外面的风很大，多穿一点衣服。",
+    "医生告诉他要多喝水，多休息。",
+    "这个问题很简单，大家都会回答。",
+    "昨天的会议开得很成功。",
+    "老师让我们回家以后复习今天的课文。",
+    "火车马上就要开了，快上车吧。",
+    "他学会了游泳，每个星期都去游泳馆。",
+    "请把窗户打开，房间里太热了。",
+    "我不知道他什么时候回来。",
+    "这里的风景非常美丽，吸引了很多游客。",
+    "爷爷奶奶住在农村，他们种了很多蔬菜。",
+    "图书馆里很安静，大家都在认真看书。",
+    "我已经把邮件发给你了，请查收。",
+    "他因为生病，所以没有来上班。",
+    "生日那天，朋友们送给我很多礼物。",
+]
+"""Everyday Chinese, without figures and terms."""
+
+
+def texts_of(kind: str, language: Language) -> list[str]:
+    """The texts of a kind: ``figures``, ``plain`` (Chinese only) or ``answers``."""
+    if kind == "plain":
+        if language != "zh":
+            raise SystemExit("the plain sentences are Chinese: add --language zh")
+        return PLAIN
+    if kind == "answers":
+        lines = (samples_folder() / f"government_{language}.jsonl").read_text("utf-8")
+        answers = [answer for line in lines.splitlines() if (answer := json.loads(line)["answer"])]
+        # None of these was heard while the default voice was chosen: that was done on others.
+        return answers[2::12]
+    return SENTENCES[language]
+
+
 def write_out(text: str, language: Language, digits: bool = False) -> list[str]:
     """Characters or words as said, without punctuation."""
     if language == "zh":
@@ -109,7 +153,7 @@ def pinyin_of(characters: list[str]) -> list[str]:
 class Recognisers:
     """Both recognisers, on 16 kHz sound."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, whisper: str) -> None:
         import vosk
         from faster_whisper import WhisperModel
 
@@ -117,7 +161,7 @@ class Recognisers:
         self._language = language
         self._vosk = vosk.Model(str(locate(f"vosk-{language}")))
         self._whisper = WhisperModel(
-            str(locate("whisper-base")), device="cpu", compute_type="int8", cpu_threads=2
+            whisper or str(locate("whisper-base")), device="cpu", compute_type="int8", cpu_threads=2
         )
 
     def whisper(self, sound: np.ndarray) -> str:
@@ -169,6 +213,8 @@ def main() -> None:
     parser.add_argument("--every-voice", action="store_true")
     parser.add_argument("--language", choices=["zh", "en"])
     parser.add_argument("--sentences", type=int)
+    parser.add_argument("--text", choices=["figures", "plain", "answers"], default="figures")
+    parser.add_argument("--whisper", default="", help="folder of a Whisper in CTranslate2's format")
     arguments = parser.parse_args()
 
     stage = load("synthesizers", arguments.synthesizer)()
@@ -180,21 +226,23 @@ def main() -> None:
     count = arguments.sentences or (6 if arguments.every_voice else None)
     for voice in voices:
         language: Language = arguments.language or voice.languages[0]
-        recognisers = Recognisers(language)
+        texts = texts_of(arguments.text, language)[:count]
+        recognisers = Recognisers(language, arguments.whisper)
         wrong: dict[str, int] = dict.fromkeys(
             ("whisper", "vosk", "whisper_pinyin", "vosk_pinyin"), 0
         )
         total = 0
         computed = sounded = 0.0
         first, levels, pitches = [], [], []
-        for text in SENTENCES[language][:count]:
+        for text in texts:
             began = time.perf_counter()
             cpu = time.process_time()
             speeches = []
-            for speech in stage.iterate(Sentence(0, 0, text, language), voice.name):
-                if not speeches:
-                    first.append(time.perf_counter() - began)
-                speeches.append(speech)
+            for number, sentence in enumerate(split_sentences(text)):
+                for speech in stage.iterate(Sentence(0, number, sentence, language), voice.name):
+                    if not speeches:
+                        first.append(time.perf_counter() - began)
+                    speeches.append(speech)
             computed += time.process_time() - cpu
             sound = np.concatenate([s.audio.samples for s in speeches])
             sounded += len(sound) / voice.sample_rate
@@ -219,7 +267,8 @@ def main() -> None:
         row = {
             "voice": voice.name,
             "language": language,
-            "sentences": count or len(SENTENCES[language]),
+            "text": arguments.text,
+            "sentences": len(texts),
             "error_rates": {
                 k: round(v / total, 4)
                 for k, v in wrong.items()

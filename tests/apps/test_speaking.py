@@ -54,7 +54,7 @@ def test_input_that_is_not_text(tmp_path: Path) -> None:
 def test_voices_are_listed() -> None:
     rows = json.loads(run(voices, "--json").output)
     names = [row["name"] for row in rows]
-    assert len(set(names)) == len(names) == 37
+    assert len(set(names)) == len(names) == 38
     assert sorted(d for row in rows for d in row["default_for"]) == ["en", "zh"]
     only = json.loads(run(voices, "--json", "--language", "zh").output)
     assert {row["languages"][0] for row in only} == {"zh"}

@@ -9,6 +9,7 @@ from visavis.core.errors import MissingWeights, TextUnusable, UnknownVoice
 from visavis.models.assets import locate
 from visavis.models.common.graph_outputs import add_graph_output
 from visavis.models.common.phoneme_pieces import split_at_pauses
+from visavis.models.kokoro.blends import BLENDS
 from visavis.models.kokoro.predictor import (
     DURATIONS,
     MAX_TOKENS,
@@ -127,6 +128,27 @@ def test_threads_share_one_network(kokoro):
     assert np.array_equal(sounds[0], alone)
     assert np.array_equal(sounds[2], alone)
     assert np.array_equal(sounds[1], sounds[3])
+
+
+@pytest.mark.assets
+def test_a_blend_is_the_mean_of_its_voices(kokoro, tmp_path):
+    assert kokoro.blends == list(BLENDS)
+    assert not set(BLENDS) & set(kokoro.voices)
+    folder = locate("kokoro-voices")
+    for name, parts in BLENDS.items():
+        tables = [np.fromfile(folder / f"{part}.bin", np.float32) for part in parts]
+        np.mean(tables, axis=0, dtype=np.float32).tofile(tmp_path / "as_file.bin")
+        written = Kokoro(voices=tmp_path, threads=2)
+        assert written.blends == []
+        expected = written.speak(NI_HAO, "as_file")[0]
+        sound, durations = kokoro.speak(NI_HAO, name)
+        assert np.array_equal(sound, expected)
+        assert durations.sum() * SAMPLES_PER_UNIT == len(sound)
+        assert {(language_of(part), gender_of(part)) for part in parts} == {
+            (language_of(name), gender_of(name))
+        }
+        with pytest.raises(UnknownVoice, match=parts[0]):
+            written.speak(NI_HAO, name)
 
 
 @pytest.mark.assets

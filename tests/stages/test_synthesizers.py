@@ -244,7 +244,7 @@ def test_default_voices_come_first(kokoro):
     defaults = [name for pair in DEFAULT_VOICES.values() for name in pair]
     assert [v.name for v in voices[:4]] == defaults
     assert [v.gender for v in voices[:4]] == ["female", "male"] * 2
-    assert sum(v.languages[0] == "zh" for v in voices) == 8
+    assert sum(v.languages[0] == "zh" for v in voices) == 9
     assert sum(v.languages[0] == "en" for v in voices) == 28
 
 

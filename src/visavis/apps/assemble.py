@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 SPEECH_RATE = 24_000
 """Hz at which all voices reach the face, so that they can follow one another in one answer."""
-DEFAULT_VOICES: dict[Language, str] = {"zh": "zf_xiaoxiao", "en": "af_heart"}
+DEFAULT_VOICES: dict[Language, str] = {"zh": "zf_xiaohe", "en": "af_heart"}
 """Voices of an avatar that names none."""
 
 Pose = Literal["still", "natural", "lively"]

@@ -14,6 +14,7 @@ from visavis.core.types import Floats, Language
 from visavis.models.assets import locate
 from visavis.models.common.graph_outputs import add_graph_output
 from visavis.models.common.phoneme_pieces import Durations, speak_in_pieces
+from visavis.models.kokoro.blends import BLENDS
 from visavis.models.kokoro.vocabulary import PAD, VOCABULARY
 from visavis.models.runtime import default_threads
 
@@ -56,8 +57,13 @@ class Kokoro:
 
     @property
     def voices(self) -> list[str]:
-        """Names of the voices, sorted; see ``language_of`` and ``gender_of``."""
+        """Names of the published voices, sorted; see ``language_of`` and ``gender_of``."""
         return self._styles.names
+
+    @property
+    def blends(self) -> list[str]:
+        """Names of the ``BLENDS`` whose voices are all there."""
+        return [name for name, parts in BLENDS.items() if set(parts) <= set(self.voices)]
 
     @property
     def _session(self) -> onnxruntime.InferenceSession:
@@ -86,7 +92,7 @@ class Kokoro:
 
         Args:
             phonemes: In the alphabet of ``VOCABULARY``; other characters take no time.
-            voice: Such as ``zf_xiaobei``. Any voice can say any phoneme.
+            voice: Such as ``zf_xiaobei``, or the name of a blend. Any can say any phoneme.
             speed: 0.5 (slow) to 2 (fast).
 
         Returns:
@@ -132,15 +138,19 @@ class _StyleTables:
         return list(self._files)
 
     def __getitem__(self, name: str) -> Floats:
+        table = self._loaded.get(name)
+        if table is None:
+            parts = (name,) if name in self._files else BLENDS.get(name, (name,))
+            table = np.mean([self._read(part) for part in parts], axis=0, dtype=np.float32)
+            self._loaded[name] = table
+        return table
+
+    def _read(self, name: str) -> Floats:
         if name not in self._files:
             raise UnknownVoice(
                 f"kokoro has no voice {name!r}: `visavis voices` lists the ones there are"
             )
-        table = self._loaded.get(name)
-        if table is None:
-            table = np.fromfile(self._files[name], np.float32).reshape(-1, STYLE_SIZE)
-            self._loaded[name] = table
-        return table
+        return np.fromfile(self._files[name], np.float32).reshape(-1, STYLE_SIZE)
 
 
 def language_of(voice: str) -> Language | None:

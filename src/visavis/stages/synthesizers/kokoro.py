@@ -21,17 +21,19 @@ from visavis.stages.synthesizers.delivery import deliver
 from visavis.stages.synthesizers.text.phonemes import phonemize
 
 DEFAULT_VOICES: dict[Language, tuple[str, str]] = {
-    "zh": ("zf_xiaoxiao", "zm_yunjian"),
+    "zh": ("zf_xiaohe", "zm_yunjian"),
     "en": ("af_heart", "am_michael"),
 }
-"""The female and the male voice that are recognised best; figures in models/kokoro/README.md."""
+"""A female and a male voice that are recognised well; figures in models/kokoro/README.md."""
 
 _shared: dict[tuple[Path | None, Path | None, int | None], Kokoro] = {}
 _lock = threading.Lock()
 
 
 class KokoroSynthesizer:
-    """Kokoro-82M: 8 Mandarin and 28 English voices, each of which speaks both languages.
+    """Kokoro-82M: 9 Mandarin and 28 English voices, each of which speaks both languages.
+
+    One of the Mandarin voices is a blend, the mean of three others.
 
     Args:
         model: The .onnx file; by default the asset ``kokoro-int8``.
@@ -49,7 +51,8 @@ class KokoroSynthesizer:
             if key not in _shared:
                 _shared[key] = Kokoro(model, voices, threads)
             self._kokoro = _shared[key]
-        self._names = [name for name in self._kokoro.voices if language_of(name)]
+        everyone = (*self._kokoro.voices, *self._kokoro.blends)
+        self._names = sorted(name for name in everyone if language_of(name))
 
     def voices(self) -> Sequence[Voice]:
         """List the voices; the language a voice was made for comes first."""

@@ -28,7 +28,7 @@ PROVENANCE = {
     ),
 }
 CAST: dict[str, tuple[str, dict[str, str]]] = {
-    "mei": ("a woman of about 30", {"zh": "zf_xiaoxiao", "en": "af_heart"}),
+    "mei": ("a woman of about 30", {"zh": "zf_xiaohe", "en": "af_heart"}),
     "adam": ("a man of about 45", {"zh": "zm_yunjian", "en": "am_michael"}),
     "ruth": ("a woman of about 65", {"zh": "zf_xiaoyi", "en": "bf_emma"}),
 }
