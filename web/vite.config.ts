@@ -14,7 +14,14 @@ export default defineConfig({
     // The polyfill is an inline script, which the content security policy refuses.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rollupOptions: { input: { index: at("index.html"), admin: at("admin.html") } },
+    rollupOptions: {
+      input: { index: at("index.html"), admin: at("admin.html"), live: at("src/live/client.ts") },
+      // `live.js` is for pages of others, which import `createLiveClient` from it.
+      preserveEntrySignatures: "exports-only",
+      output: {
+        entryFileNames: ({ name }) => (name === "live" ? "live.js" : "assets/[name]-[hash].js"),
+      },
+    },
   },
   server: { proxy: { "/api": { target: server, ws: true }, "/v1": { target: server, ws: true } } },
   test: {

@@ -101,13 +101,19 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+def browser_flags():
+    """More flags for Chromium; a module that needs some has a fixture of this name."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory, browser_flags):
     """The debugging address of a running Chromium."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (apt-get install chromium)")
     profile = tmp_path_factory.mktemp("profile")
     process = subprocess.Popen(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        [CHROMIUM, *FLAGS, *browser_flags, f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

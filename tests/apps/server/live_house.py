@@ -47,11 +47,16 @@ async def serve(
     sessions: dict[str, StandInSession], settings: ServerSettings | None = None
 ) -> AsyncIterator[str]:
     """Serve on a free port; yields the address without scheme."""
-    config = uvicorn.Config(
-        make_app(sessions, settings or ServerSettings()), port=0, log_level="error", lifespan="on"
-    )
+    async with run(make_app(sessions, settings or ServerSettings())) as address:
+        yield address
+
+
+@asynccontextmanager
+async def run(app: FastAPI) -> AsyncIterator[str]:
+    """Serve an app on a free port; yields the address without scheme."""
+    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on")
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
+    app.state.uvicorn = server
     task = asyncio.create_task(server._serve())
     while not server.started:
         await asyncio.sleep(0.01)

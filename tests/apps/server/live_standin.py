@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from visavis.apps.server.protocol.events import Failure, SessionEnded, SessionStarted
+from visavis.apps.server.protocol.events import Failure, Pong, SessionEnded, SessionStarted
 from visavis.core.types import Waveform
 
 FLASH_EVERY = 50
@@ -78,6 +78,7 @@ class StandInSession:
         self.is_closed = False
         self.index = first
         self.sent_at: dict[int, float] = {}
+        self.sent_wall: dict[int, float] = {}
         self.skip: set[int] = set()
         self._numbers = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
@@ -91,6 +92,7 @@ class StandInSession:
             tick = self.make_tick(self.index)
             await asyncio.sleep(max(0.0, began + (self.index - first) / 25 - time.monotonic()))
             self.sent_at[self.index] = time.monotonic()
+            self.sent_wall[self.index] = time.time()
             if self.index not in self.skip:
                 for viewer in list(self.viewers):
                     viewer.put(tick)
@@ -147,6 +149,9 @@ class StandInSession:
 
     async def handle(self, command: Any) -> None:
         self.commands.append(command)
+        if command.type == "ping":
+            number = next(self._numbers)
+            self.tell(Pong(seq=number, at=self.index / 25, sent=command.sent))
         if command.type == "say":
             self.tell(Failure(seq=next(self._numbers), code="TextUnusable", message=command.text))
 

@@ -55,6 +55,7 @@ class Client implements LiveClient {
   private readonly turns = new Turns();
   private readonly device = new Device(() => this.loseMicrophone());
   private readonly backoff = new Backoff();
+  private readonly pings = new Set<number>();
   private player: Player | null = null;
   private opened: Opened | null = null;
   private events: EventsSocket | null = null;
@@ -239,14 +240,23 @@ class Client implements LiveClient {
             reject(new LiveError(this.ended ?? gone));
             this.finish(this.ended ?? gone);
           },
-          ping: () => performance.now() / 1000,
+          ping: () => this.ping(),
         },
       );
     });
   }
 
+  private ping(): number {
+    const sent = performance.now() / 1000;
+    this.pings.add(sent);
+    if (this.pings.size > 10) this.pings.delete(Math.min(...this.pings));
+    return sent;
+  }
+
   private take(event: ServerEvent): void {
-    if (event.type === "pong") this.clock.note(event.sent, performance.now() / 1000, event.at);
+    // Others may listen to the session; their pongs come here too.
+    if (event.type === "pong" && this.pings.delete(event.sent))
+      this.clock.note(event.sent, performance.now() / 1000, event.at);
     if (event.type === "session.ended") {
       const { reason, message } = event;
       this.ended = { code: "ended", reason, message };
@@ -398,6 +408,7 @@ class Client implements LiveClient {
     this.device.close();
     this.player?.speak();
     this.turns.reset();
+    this.pings.clear();
     this.clock.reset();
     this.smooth.reset();
     this.events = this.media = this.opened = this.ended = null;

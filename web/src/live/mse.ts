@@ -73,6 +73,7 @@ export class MseMedia implements Media {
     await Promise.race([picture, failed]);
     this.failStart = null;
     this.played = true;
+    this.measured.time = performance.now() / 1000;
   }
 
   attach(player: HTMLVideoElement): void {
@@ -115,8 +116,8 @@ export class MseMedia implements Media {
     const known: Partial<Figures> = {
       buffered: Math.max(0, newest.end - player.currentTime),
       droppedFrames: quality.droppedVideoFrames,
-      fps: this.measured.time ? (shown - this.measured.frames) / span : null,
-      bitrate: this.measured.time ? ((this.bytes - this.measured.bytes) * 8) / span / 1000 : null,
+      fps: (shown - this.measured.frames) / span,
+      bitrate: ((this.bytes - this.measured.bytes) * 8) / span / 1000,
     };
     this.measured = { time: now, bytes: this.bytes, frames: shown };
     return Promise.resolve(known);
