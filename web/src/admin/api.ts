@@ -1,0 +1,56 @@
+/** Asks the server; the cookie that the link set carries the token. */
+
+export type Trouble = "token" | "operator" | "patience" | "unreachable" | "failed";
+
+export class ApiError extends Error {
+  readonly trouble: Trouble;
+
+  constructor(trouble: Trouble, message: string) {
+    super(message);
+    this.name = "ApiError";
+    this.trouble = trouble;
+  }
+}
+
+const TROUBLES: Record<number, Trouble> = { 401: "token", 403: "operator", 429: "patience" };
+
+async function send(path: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1/admin${path}`, {
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(30_000),
+      ...init,
+    });
+  } catch (error) {
+    throw new ApiError("unreachable", error instanceof Error ? error.message : "");
+  }
+  if (response.ok) return response;
+  const body = (await response.json().catch(() => null)) as { error?: { message?: string } } | null;
+  throw new ApiError(TROUBLES[response.status] ?? "failed", body?.error?.message ?? String(response.status));
+}
+
+export async function get<T>(path: string): Promise<T> {
+  return (await (await send(path, {})).json()) as T;
+}
+
+export async function post<T>(path: string, body?: unknown): Promise<T | null> {
+  const response = await send(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body ?? {}),
+  });
+  return response.status === 204 ? null : ((await response.json()) as T);
+}
+
+export async function remove(path: string): Promise<void> {
+  await send(path, { method: "DELETE" });
+}
+
+/** Try a token, and let the server set it as a cookie, out of reach of scripts. */
+export async function enter(token: string): Promise<void> {
+  await send("/now", { headers: { Authorization: `Bearer ${token}` } });
+  location.assign(`/admin?token=${encodeURIComponent(token)}${location.hash}`);
+}
+
+export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
