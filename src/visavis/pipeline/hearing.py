@@ -43,6 +43,10 @@ class Ears(Protocol):
         """The language that is being heard, where that is known."""
         ...
 
+    def settle(self, language: Language) -> None:
+        """Learn in which language the last turn was; called on another thread than the rest."""
+        ...
+
     def speech_probability(self, chunk: Floats) -> float:
         """Tell how likely somebody speaks in the next 512 samples, 0..1."""
         ...

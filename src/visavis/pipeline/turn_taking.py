@@ -304,8 +304,10 @@ class TurnTaking:
         return [BargedIn(self._now), began] if face.turn else [began]
 
     def _may_echo(self) -> bool:
-        face = self._face
-        return face.sounding or self._now - face.quiet_since < self.patience.echo_tail
+        """Whether what was heard last may come from the face."""
+        face, speech = self._face, self._speech
+        heard = self._now if speech is None else speech.last_speech
+        return face.sounding or heard - face.quiet_since < self.patience.echo_tail
 
     def _is_own(self, speech: _Speech) -> bool:
         """Whether the face hears itself, as far as can be told by now."""

@@ -162,8 +162,9 @@ class WordFollower:
     """The words of one turn after the other while they are spoken, with no voice detection of its own.
 
     Args:
-        language: What is spoken. With ``auto`` both models listen to the first second of each turn,
-            and the one that is surer of its words goes on.
+        language: What is spoken. With ``auto`` both models listen to the first second of a turn,
+            and the one that is surer of its words goes on; not once the language is ``settled``,
+            because two models take twice the time.
         guess: The language whose words are shown until that is decided.
     """
 
@@ -173,11 +174,19 @@ class WordFollower:
         languages = LANGUAGES if language == "auto" else (language,)
         self._models = {name: _load(locate(f"vosk-{name}")) for name in languages}
         self.language: Language = guess if language == "auto" else language
+        self._expected: Language | None = None
         self.begin()
+
+    def settle(self, language: Language) -> None:
+        """Say in which language the last turn was; may be called on any thread."""
+        self._expected = language
 
     def begin(self) -> None:
         """A new turn begins."""
-        self._trials = {name: _Decoder(name, model) for name, model in self._models.items()}
+        expected, known = self._expected, self.language
+        self.language = expected if expected in self._models else known
+        names = [known] if expected == known else list(self._models)
+        self._trials = {name: self._decode(name) for name in names}
         self._sound: list[Floats] = []
         self._decoder = self._trials.pop(self.language)
 
@@ -190,7 +199,11 @@ class WordFollower:
                 trial.feed(samples)
             if sum(map(len, self._sound)) >= _FOLLOW_AFTER * SAMPLE_RATE:
                 self._decide()
-        return join_words([w["word"] for w in self._decoder.words_so_far()], self.language)
+        return self._decoder.text_so_far()
+
+    def _decode(self, language: Language) -> _Decoder:
+        # Times of words that may still change cost as much as finding them.
+        return _Decoder(language, self._models[language], partial_words=False)
 
     def _decide(self) -> None:
         trials = {self.language: self._decoder, **self._trials}
@@ -198,7 +211,7 @@ class WordFollower:
         self._trials = {}
         self.language = max(scores, key=lambda name: scores[name])
         # Finishing ended both; the one that goes on hears the beginning once more.
-        self._decoder = _Decoder(self.language, self._models[self.language])
+        self._decoder = self._decode(self.language)
         for samples in self._sound:
             self._decoder.feed(samples)
         self._sound = []
@@ -207,9 +220,9 @@ class WordFollower:
 class _Decoder:
     """One model over one turn. Vosk ends utterances by itself, so a turn may have several."""
 
-    def __init__(self, language: Language, model: Any) -> None:
+    def __init__(self, language: Language, model: Any, *, partial_words: bool = True) -> None:
         self.language = language
-        self._decoder = _make_decoder(model)
+        self._decoder = _make_decoder(model, partial_words)
         self._words: _Words = []
 
     def feed(self, samples: Floats) -> None:
@@ -221,16 +234,20 @@ class _Decoder:
     def words_so_far(self) -> _Words:
         return self._words + _read(self._decoder.PartialResult(), "partial_result")
 
+    def text_so_far(self) -> str:
+        newest = json.loads(self._decoder.PartialResult()).get("partial", "").split()
+        return join_words([w["word"] for w in self._words] + newest, self.language)
+
     def finish(self) -> _Words:
         return self._words + _read(self._decoder.FinalResult(), "result")
 
 
-def _make_decoder(model: Any) -> Any:
+def _make_decoder(model: Any, partial_words: bool) -> Any:
     from vosk import KaldiRecognizer
 
     decoder = KaldiRecognizer(model, SAMPLE_RATE)
     decoder.SetWords(True)
-    decoder.SetPartialWords(True)
+    decoder.SetPartialWords(partial_words)
     return decoder
 
 

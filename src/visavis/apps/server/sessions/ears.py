@@ -36,6 +36,10 @@ class ModelEars:
         """What is being heard."""
         return self._words.language
 
+    def settle(self, language: Language) -> None:
+        """Say in which language the last turn was."""
+        self._words.settle(language)
+
     def speech_probability(self, chunk: Floats) -> float:
         """Tell how likely somebody speaks in the next 512 samples, 0..1."""
         return self._vad.speech_probability(chunk)

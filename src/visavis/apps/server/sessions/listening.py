@@ -233,6 +233,8 @@ class Listening:
                 TextUnusable("no words were understood; say it again, closer to the microphone")
             )
             return
+        if question.language is not None and self._ears is not None:
+            self._ears.settle(question.language)
         self._asker.on_question(question, ended)
 
     def _understand(self, sound: Floats) -> asyncio.Task[Transcript | None]:
