@@ -146,6 +146,7 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
       client.become({ phase: "ended", transport: null, problem: { code: "ended", message: "", reason: "idle" } });
       break;
     case "settings":
+    case "history":
       answer();
       break;
     case "check":

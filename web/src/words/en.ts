@@ -28,7 +28,7 @@ export const en: Words = {
     holdLonger: "Keep it pressed while you speak",
     space: "Or hold the space bar",
     open: "Hands-free",
-    openOn: "Listening, just speak",
+    openOn: "Just speak",
     openOff: "Mic off",
     openHint: "Speak without holding anything",
     stop: "Stop",

@@ -26,7 +26,7 @@ export const zh = {
     holdLonger: "请按住不放，说完再松开",
     space: "也可以按住空格键说话",
     open: "一直听",
-    openOn: "正在听，直接说就行",
+    openOn: "请直接说",
     openOff: "关话筒",
     openHint: "打开后不用按，直接说话",
     stop: "停止",

@@ -23,10 +23,16 @@ router = APIRouter(include_in_schema=False)
 
 _FOLDER = Path(__file__).parents[1] / "page"
 _POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: data:;"
-    " connect-src 'self' ws: wss:; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:;"
-    " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
+    " media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; manifest-src 'self';"
+    " base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
+_CAUTION = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": _POLICY,
+    "Permissions-Policy": "microphone=(self), autoplay=(self), camera=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 _FOREVER = "public, max-age=31536000, immutable"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
           ".woff2": "font/woff2", ".webmanifest": "application/manifest+json"}  # fmt: skip
@@ -85,7 +91,7 @@ def _enter(request: Request, name: str) -> Response:
     return FileResponse(
         _files()[name],
         media_type="text/html; charset=utf-8",
-        headers={"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY},
+        headers=_CAUTION,
     )
 
 
