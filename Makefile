@@ -7,7 +7,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test serve lint bench models test-models browser clean
+.PHONY: help setup demo test serve lint bench models test-models browser page test-page clean
 
 PY := .venv/bin/python
 VISAVIS := .venv/bin/visavis
@@ -21,7 +21,7 @@ setup: .venv/.default
 demo: .venv/.default models
 	@$(VISAVIS) demo
 
-test: .venv/.dev test-models browser lint
+test: .venv/.dev test-models browser lint test-page
 	@$(PY) -m pytest
 
 lint: .venv/.dev
@@ -33,12 +33,9 @@ lint: .venv/.dev
 bench: .venv/.default models
 	@$(VISAVIS) bench
 
-serve: .venv/.default
-	@if $(VISAVIS) serve --help >/dev/null 2>&1; then
-	    $(VISAVIS) serve
-	else
-	    echo "There is no live server in this version; it comes with a later release. Try: make demo"
-	fi
+serve: .venv/.live models
+	@$(VISAVIS) models pull vosk-zh vosk-en
+	exec $(VISAVIS) serve
 
 models: .venv/.default
 	@$(VISAVIS) models pull
@@ -63,8 +60,41 @@ browser:
 	    rm -f "$$log"
 	fi
 
+# The page is built into the package and committed; only who changes it needs Node.
+page: web/node_modules/.installed
+	@cd web
+	npm run --silent types
+	npm run --silent build
+
+# Types, logic, and that what is committed was built of this source.
+test-page:
+	@new='const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)'
+	if ! { command -v npm && node -e "$$new"; } >/dev/null 2>&1; then
+	    echo "tests of the page are skipped: they need Node 20.19 or newer with npm"
+	    [ -z "$${CI:-}" ] || exit 1
+	    exit 0
+	fi
+	$(MAKE) --no-print-directory web/node_modules/.installed
+	cd web
+	npm run --silent types -- --check
+	npm run --silent check
+	npm run --silent test
+	built=$$(mktemp -d)
+	trap 'rm -rf "$$built"' EXIT
+	VISAVIS_PAGE_OUT=$$built npm run --silent build -- --logLevel error
+	if ! diff -rq "$$built" ../src/visavis/apps/server/page; then
+	    echo "the page in src/visavis/apps/server/page is not of the source in web; run: make page"
+	    exit 1
+	fi
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@echo "installing the page's packages into web/node_modules"
+	cd web
+	npm ci --no-audit --no-fund --loglevel=error
+	touch node_modules/.installed
+
 clean:
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf .venv web/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 # One line for each thing that pip fetches; the whole log is kept for when it fails.
 define INSTALL
@@ -104,6 +134,10 @@ endef
 .venv/.default: pyproject.toml | .venv/bin/python
 	@$(call INSTALL,.)
 
+.venv/.live: pyproject.toml | .venv/bin/python
+	@$(call INSTALL,'.[live]')
+	touch .venv/.default
+
 .venv/.dev: pyproject.toml | .venv/bin/python
 	@$(call INSTALL,'.[dev]')
-	touch .venv/.default
+	touch .venv/.default .venv/.live

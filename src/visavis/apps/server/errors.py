@@ -177,6 +177,8 @@ def find_retry(error: BaseException) -> int | None:
     """Give the seconds to wait before the same request is worth another try."""
     if isinstance(error, RequestError):
         return error.retry_after
+    if isinstance(error, core.SessionsFull):
+        return max(1, round(error.retry_after))
     return RETRY_SECONDS if describe(error).retryable else None
 
 
@@ -186,6 +188,8 @@ def make_response(error: BaseException, path: str) -> JSONResponse:
     headers: dict[str, str] = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        headers["Connection"] = "close"  # what is still being sent is not read to its end
     retry_after = find_retry(error)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)

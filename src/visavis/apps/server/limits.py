@@ -73,10 +73,7 @@ class Surroundings:
         except BodyTooLarge as error:
             if started:
                 raise
-            response = make_response(error, scope["path"])
-            # What is still being sent is not read to its end.
-            response.headers["Connection"] = "close"
-            await response(scope, receive, count)
+            await make_response(error, scope["path"])(scope, receive, count)
         finally:
             route = scope.get("route")
             path = getattr(route, "path", "") or "unknown"

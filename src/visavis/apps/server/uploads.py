@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from visavis.apps.server.errors import RequestInvalid
 from visavis.core.errors import Error, FileUnreadable
@@ -77,8 +77,13 @@ class Upload:
         return error
 
 
-async def read_order(request: Request, model: type[M]) -> tuple[M, UploadFile | None]:
+@asynccontextmanager
+async def read_order(
+    request: Request, model: type[M]
+) -> AsyncIterator[tuple[M, UploadFile | None]]:
     """Read a body that is JSON, or a form whose one file is in the field ``file``.
+
+    The file is there for as long as the block lasts.
 
     Raises:
         RequestValidationError: A field is missing, unknown, or not what it should be.
@@ -86,26 +91,31 @@ async def read_order(request: Request, model: type[M]) -> tuple[M, UploadFile | 
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        form = await request.form(max_files=1, max_fields=50)
-        fields: dict[str, Any] = {}
-        upload: UploadFile | None = None
-        for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                if name != "file":
-                    raise RequestInvalid(
-                        f"the file came in the field {name[:40]!r}; send it in the field 'file'"
-                    )
-                upload = value
-            else:
-                fields[name] = value
-        return _validate(model, fields, strict=False), upload
+        async with request.form(max_files=1, max_fields=50) as form:
+            yield _read_form(model, form)
+        return
     if kind not in ("", "application/json") and not kind.endswith("+json"):
         raise RequestInvalid(f"a body of type {kind[:60]!r} is not taken; send JSON or a form")
     try:
         content = json.loads(await request.body() or b"{}")
     except (ValueError, RecursionError):
         raise RequestInvalid("the body is not JSON; send a JSON object") from None
-    return _validate(model, content, strict=True), None
+    yield _validate(model, content, strict=True), None
+
+
+def _read_form(model: type[M], form: FormData) -> tuple[M, UploadFile | None]:
+    fields: dict[str, Any] = {}
+    upload: UploadFile | None = None
+    for name, value in form.multi_items():
+        if not isinstance(value, UploadFile):
+            fields[name] = value
+        elif name == "file":
+            upload = value
+        else:
+            raise RequestInvalid(
+                f"the file came in the field {name[:40]!r}; send it in the field 'file'"
+            )
+    return _validate(model, fields, strict=False), upload
 
 
 def _validate(model: type[M], content: Any, *, strict: bool) -> M:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import UploadFile
 
 from visavis.apps.answering import LONGEST_QUESTION
 from visavis.apps.assemble import clean_text
@@ -73,33 +74,40 @@ class AnswerView(BaseModel):
 )
 async def answer(house: HouseOf, request: Request) -> AnswerView:
     """Answer a written question (JSON) or a recorded one (a form with `file`)."""
-    order, upload = await read_order(request, AnswerOrder)
-    if (upload is None) == (not order.question):
-        raise RequestInvalid("send a 'question', or a recorded one as 'file', one of the two")
     timings: dict[str, float] = {}
-    if upload is None:
-        question = clean_text(order.question, house.cast.settings.max_question, "question")
-        language = detect_language(question, _language(house, order.language))
-    else:
-        began = time.perf_counter()
-        async with keep_upload(upload) as kept, house.desk:
-            heard = [
-                transcript
-                async for transcript in transcribe_file(
-                    house.cast, kept.path, longest=LONGEST_QUESTION, language=order.language
-                )
-            ]
-            if not heard:
-                raise AudioSilent(f"no words were understood in {kept.path}; speak closer")
-        timings["recognizer"] = round(time.perf_counter() - began, 3)
-        question = join_texts(heard)
-        language = heard[0].language or detect_language(question)
+    async with read_order(request, AnswerOrder) as (order, upload):
+        if (upload is None) == (not order.question):
+            raise RequestInvalid("send a 'question', or a recorded one as 'file', one of the two")
+        if upload is None:
+            question = clean_text(order.question, house.cast.settings.max_question, "question")
+            language = detect_language(question, _language(house, order.language))
+        else:
+            began = time.perf_counter()
+            question, language = await _listen(house, upload, order.language)
+            timings["recognizer"] = round(time.perf_counter() - began, 3)
     history = [Message(said.role, said.text) for said in order.history]
     began = time.perf_counter()
     async with house.desk:
         found = await find_answer(house, [*history, Message("user", question)])
     timings["responder"] = round(time.perf_counter() - began, 3)
     return AnswerView(question=question, language=language, **found, timings=timings)
+
+
+async def _listen(
+    house: House, upload: UploadFile, language: Language | Literal["auto"]
+) -> tuple[str, Language]:
+    """Return what is asked in a recording, and in which language."""
+    async with keep_upload(upload) as kept, house.desk:
+        heard = [
+            transcript
+            async for transcript in transcribe_file(
+                house.cast, kept.path, longest=LONGEST_QUESTION, language=language
+            )
+        ]
+        if not heard:
+            raise AudioSilent(f"no words were understood in {kept.path}; speak closer")
+    question = join_texts(heard)
+    return question, heard[0].language or detect_language(question)
 
 
 async def find_answer(house: House, history: list[Message]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
@@ -15,13 +16,19 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from visavis.apps.assemble import DEFAULT_VOICES, clean_text
-from visavis.apps.server.errors import OPENAI_ERROR_RESPONSES, RequestInvalid
+from visavis.apps.server.errors import (
+    OPENAI_ERROR_RESPONSES,
+    RequestInvalid,
+    describe,
+    find_status,
+    shape_error,
+)
 from visavis.apps.server.hearing import join_texts, transcribe_file
 from visavis.apps.server.house import House, HouseOf
 from visavis.apps.server.sound_files import MEDIA_TYPES, SoundFormat
 from visavis.apps.server.speech_stream import stream_speech
-from visavis.apps.server.uploads import keep_upload
-from visavis.core.errors import AudioSilent
+from visavis.apps.server.uploads import Upload, keep_upload
+from visavis.core.errors import AudioSilent, Error
 from visavis.core.types import Language, Transcript
 
 ERROR_RESPONSES = OPENAI_ERROR_RESPONSES
@@ -65,7 +72,9 @@ class SpeechOrder(BaseModel):
     input: str = Field(max_length=1_000_000)
     model: str = Field(default="tts-1", max_length=200, description="Any; there is one.")
     voice: str | VoiceId = Field(
-        default="marin", description="One of `/api/v1/voices`, or OpenAI's names for voices."
+        default="",
+        max_length=100,
+        description="One of `/api/v1/voices`, or OpenAI's names; empty for the default.",
     )
     response_format: SoundFormat = "mp3"
     speed: float = Field(default=1.0, ge=0.25, le=4.0)
@@ -113,17 +122,19 @@ def choose_voices(house: House, voice: str) -> dict[Language, str]:
     Raises:
         UnknownVoice: It is neither.
     """
-    known = {found.name: found for found in house.cast.router.voices()}
-    if voice in VOICES and voice not in known:
-        return {
-            language: name if name in known else DEFAULT_VOICES[language]
-            for language, name in VOICES[voice].items()
-        }
-    found = house.cast.router.find(voice)
-    return {
-        language: found.name if language in found.languages else default
-        for language, default in DEFAULT_VOICES.items()
+    settings = house.cast.settings
+    defaults: dict[Language, str] = {
+        "zh": settings.voice_zh or DEFAULT_VOICES["zh"],
+        "en": settings.voice_en or DEFAULT_VOICES["en"],
     }
+    if not voice:
+        return defaults
+    known = {found.name for found in house.cast.router.voices()}
+    if voice in VOICES and voice not in known:
+        # Where a voice is not installed, the default of its language speaks for it.
+        return {k: name if name in known else defaults[k] for k, name in VOICES[voice].items()}
+    found = house.cast.router.find(voice)
+    return {k: found.name if k in found.languages else name for k, name in defaults.items()}
 
 
 async def _as_events(sound: AsyncIterator[bytes], text: str) -> AsyncIterator[str]:
@@ -149,9 +160,11 @@ async def transcribe(
     """Say what is said in a recording, in Chinese or English."""
     spoken = read_language(language)
     if stream:
-        return StreamingResponse(
-            _transcribe_streaming(house, file, spoken, prompt), media_type="text/event-stream"
-        )
+        async with AsyncExitStack() as stack:
+            # The form is closed before the first event goes out.
+            kept = await stack.enter_async_context(keep_upload(file))
+            events = _transcribe_streaming(house, kept, stack.pop_all(), spoken, prompt)
+        return StreamingResponse(events, media_type="text/event-stream")
     async with keep_upload(file) as kept, house.desk:
         heard = [
             t
@@ -191,17 +204,18 @@ def read_language(language: str) -> Language | Literal["auto"]:
 
 
 async def _transcribe_streaming(
-    house: House, file: UploadFile, language: Language | Literal["auto"], hint: str
+    house: House,
+    upload: Upload,
+    keeping: AsyncExitStack,
+    language: Language | Literal["auto"],
+    hint: str,
 ) -> AsyncIterator[str]:
-    from visavis.apps.server.errors import describe, find_status, shape_error
-    from visavis.core.errors import Error
-
     heard: list[Transcript] = []
     try:
-        async with keep_upload(file) as kept, house.desk:
+        async with keeping, house.desk:
             longest = house.cast.settings.max_seconds
             async for transcript in transcribe_file(
-                house.cast, kept.path, longest=longest, language=language, hint=hint
+                house.cast, upload.path, longest=longest, language=language, hint=hint
             ):
                 before = join_texts(heard)
                 heard.append(transcript)

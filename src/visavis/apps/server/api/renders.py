@@ -92,16 +92,16 @@ class JobList(BaseModel):
 )
 async def order_render(house: HouseOf, request: Request, response: Response) -> JobView:
     """Order a video of a text or a question (JSON), or of a recording (a form with `file`)."""
-    order, upload = await read_order(request, RenderOrder)
-    if sum((bool(order.text), bool(order.question), upload is not None)) != 1:
-        raise RequestInvalid("send one of 'text', 'question' and a recording as 'file'")
-    await _check(house, order)
-    asked: dict[str, Any] = order.model_dump(exclude_none=True)
-    async with house.jobs.draft() as draft:
-        if upload is not None:
-            kept = await save_upload(upload, draft.folder)
-            asked |= {"file": kept.path.name, "shown": kept.shown}
-        job = await house.jobs.submit(draft, KIND, asked)
+    async with read_order(request, RenderOrder) as (order, upload):
+        if sum((bool(order.text), bool(order.question), upload is not None)) != 1:
+            raise RequestInvalid("send one of 'text', 'question' and a recording as 'file'")
+        await _check(house, order)
+        asked: dict[str, Any] = order.model_dump(exclude_none=True)
+        async with house.jobs.draft() as draft:
+            if upload is not None:
+                kept = await save_upload(upload, draft.folder)
+                asked |= {"file": kept.path.name, "shown": kept.shown}
+            job = await house.jobs.submit(draft, KIND, asked)
     response.headers["Location"] = f"/api/v1/renders/{job.id}"
     return await view_job(house, job)
 

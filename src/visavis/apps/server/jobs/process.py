@@ -15,6 +15,7 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+WORKER = (sys.executable, "-m", "visavis.apps.server.jobs.worker")
 _PATIENCE = 1.0
 """Seconds to clean up in, before it is killed."""
 _LOG_NAME = "worker.log"
@@ -62,8 +63,7 @@ class JobProcess:
             self._clear()
             with (self._folder / _LOG_NAME).open("wb") as log:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    *("-m", "visavis.apps.server.jobs.worker"),
+                    *WORKER,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
