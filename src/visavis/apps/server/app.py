@@ -7,6 +7,7 @@ import logging
 import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -14,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from visavis.apps.server import errors
 from visavis.apps.server.auth import Gate, require_admin, require_token
+from visavis.apps.server.description import describe_api
 from visavis.apps.server.house import House
 from visavis.apps.server.limits import Surroundings
 from visavis.apps.server.metrics import Metrics
@@ -62,6 +64,7 @@ def create_app(settings: ServerSettings, *, cast: Cast | None = None) -> FastAPI
         separate_input_output_schemas=False,
     )
     app.state.gate = gate
+    app.openapi = cache(lambda: describe_api(app))  # type: ignore[method-assign]
     errors.install(app)
     for router in find_routers():
         app.include_router(router)
