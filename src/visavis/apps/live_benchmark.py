@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,8 +46,20 @@ _SPOKEN_FOR = 2.5
 
 
 @contextlib.contextmanager
-def start_server(sessions: int, patience: float = 120.0) -> Iterator[tuple[str, str, int]]:
+def start_server(
+    sessions: int,
+    *,
+    host: str = "127.0.0.1",
+    environment: Mapping[str, str] = MappingProxyType({}),
+    patience: float = 180.0,
+) -> Iterator[tuple[str, str, int]]:
     """Start ``visavis serve`` on a free port with a store of its own; yield URL, token, process id.
+
+    Args:
+        sessions: That it lets in.
+        host: Address to listen at.
+        environment: Settings besides those of this process.
+        patience: Seconds to wait for it.
 
     Raises:
         StageError: It did not start.
@@ -55,9 +68,9 @@ def start_server(sessions: int, patience: float = 120.0) -> Iterator[tuple[str, 
         log = Path(folder) / "server.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-c", "from visavis.apps.cli import main; main()", "serve", "--port", "0",
+                [sys.executable, "-c", "from visavis.apps.cli import main; main()", "serve", "--host", host, "--port", "0",
                  "--sessions", str(sessions), "--data", folder],
-                stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             )  # fmt: skip
         try:
             until = time.monotonic() + patience

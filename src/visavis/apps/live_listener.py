@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.jitterbuffer import JitterBuffer
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
 from av import AudioFrame
 from websockets.asyncio.client import ClientConnection, connect
@@ -178,6 +179,7 @@ class Listener:
 
         await self._peer.setLocalDescription(await self._peer.createOffer())
         offer = self._peer.localDescription
+        _be_impatient(self._peer)
         answer = await self._http.post(
             f"/api/v1/sessions/{self.session}/webrtc", json={"sdp": offer.sdp, "type": offer.type}
         )
@@ -240,6 +242,17 @@ class Listener:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.aclose()
+
+
+def _be_impatient(peer: RTCPeerConnection) -> None:
+    """Wait for lost pictures about as long as a browser does before asking for a new keyframe.
+
+    aiortc's own receiver waits for 512 packets, which is 20 s of a face.
+    """
+    for transceiver in peer.getTransceivers():
+        if transceiver.kind == "video":
+            buffer = JitterBuffer(capacity=64, is_video=True)
+            setattr(transceiver.receiver, "_RTCRtpReceiver__jitter_buffer", buffer)  # noqa: B010
 
 
 async def _take_down(track: MediaStreamTrack, kept: Arrivals) -> None:
