@@ -36,7 +36,7 @@ const zh = {
     questions: "提问",
     perSession: "每个会话 {count} 个",
     answered: "答出",
-    unanswered: "未答出",
+    unanswered: "{share} 未答出",
     sound: "开口时间",
     soundNote: "从说完到出声，中位数；p95 {p95}",
     silence: "打断到静音",
@@ -134,6 +134,7 @@ const zh = {
     end: "结束",
     sure: "结束这个会话？用户会立刻断开。",
     remove: "删除记录",
+    more: "更多",
     removeSure: "永久删除这个会话的记录？",
     states: { idle: "空闲", listening: "正在听", thinking: "正在想", speaking: "正在说" } as Record<string, string>,
     reasons: {
@@ -225,7 +226,7 @@ const en: AdminWords = {
     questions: "Questions",
     perSession: "{count} a session",
     answered: "Answered",
-    unanswered: "Not answered",
+    unanswered: "{share} not answered",
     sound: "Time to speak",
     soundNote: "end of speech to first sound, median; p95 {p95}",
     silence: "Interrupt to silence",
@@ -323,6 +324,7 @@ const en: AdminWords = {
     end: "End",
     sure: "End this session? Its user is cut off at once.",
     remove: "Delete records",
+    more: "More",
     removeSure: "Delete this session's records for good?",
     states: { idle: "idle", listening: "listening", thinking: "thinking", speaking: "speaking" },
     reasons: {
