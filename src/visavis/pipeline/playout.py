@@ -173,6 +173,7 @@ class Playout:
         self._numbered = False  # whether the face numbers its segments' pictures too
         self._sound: Floats = np.zeros(TICK_SAMPLES, np.float32)
         self._sounding = 0  # turn of the last tick; 0 in silence
+        self._open = 0  # turn that began to sound and has not ended
         self._tail: Floats | None = None  # what dies away in the next tick
         self._turn = 0  # whose sound was sent last
         self._runs: dict[int, list[tuple[int, int]]] = {}  # turn: (first index, frames) in a row
@@ -241,7 +242,7 @@ class Playout:
             self._tail = following.sound if same and following is not None else self._mirror()
         self._barred = max([self._barred, self._turn, *(i.turn for i in self._queue)])
         self._queue.clear()
-        self._sounding = 0
+        self._sounding = self._open = 0
         self._changed.set()
         if self._idle is not None:
             # What it asked for would be numbered after pictures that nobody will see.
@@ -271,7 +272,9 @@ class Playout:
     async def _read(self) -> None:
         async for item in self._source.stream():
             if isinstance(item, TurnMark):
-                self._put(_Item(self._last_number(), self._arrived, mark=item, turn=item.turn))
+                own = [i.number for i in self._queue if i.turn == item.turn]
+                place = max(own, default=-1)
+                self._put(_Item(place, self._arrived, mark=item, turn=item.turn))
                 continue
             if item.turn <= self._barred:
                 continue
@@ -346,6 +349,7 @@ class Playout:
         turn = item.turn if item is not None and item.sound is not None else 0
         sound = self._sound_of(item, turn)
         if turn:
+            self._open = turn
             self._note_sent(turn)
         tick = Tick(self._index, self._image, sound, turn)
         self._index += 1
@@ -357,8 +361,9 @@ class Playout:
     def _sound_of(self, item: _Item | None, turn: int) -> Floats:
         """The item's sound; where it breaks off or sets in, over a few milliseconds."""
         if item is None or item.sound is None:
-            if self._sounding and self._expects_more():
+            if self._open:
                 self.counts.starved += 1
+            if self._sounding and self._tail is None:
                 self._tail = self._mirror()
             sound = np.zeros(TICK_SAMPLES, np.float32)
             if self._tail is not None:
@@ -371,9 +376,6 @@ class Playout:
             sound[:FADE] *= _FALL[::-1]
             return sound
         return item.sound
-
-    def _expects_more(self) -> bool:
-        return bool(np.abs(self._sound[-FADE:]).max() > 1e-3)
 
     def _mirror(self) -> Floats:
         """What goes on from the last sample without a step."""
@@ -392,6 +394,7 @@ class Playout:
     def _pass_marks(self) -> None:
         while self._queue and (mark := self._queue[0].mark) is not None:
             self._queue.pop(0)
+            self._open = 0 if self._open == mark.turn else self._open
             self._watcher.on_turn_end(mark)
 
 
