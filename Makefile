@@ -7,7 +7,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test serve lint bench models test-models browser page test-page clean
+.PHONY: help setup demo test serve lint bench models test-models browser database page test-page clean
 
 PY := .venv/bin/python
 VISAVIS := .venv/bin/visavis
@@ -21,7 +21,7 @@ setup: .venv/.default
 demo: .venv/.default models
 	@$(VISAVIS) demo
 
-test: .venv/.dev test-models browser lint test-page
+test: .venv/.dev test-models browser database lint test-page
 	@$(PY) -m pytest
 
 lint: .venv/.dev
@@ -92,6 +92,28 @@ web/node_modules/.installed: web/package.json web/package-lock.json
 	cd web
 	npm ci --no-audit --no-fund --loglevel=error
 	touch node_modules/.installed
+
+# The store is tested on PostgreSQL too; the tests start a cluster of their own, never a service.
+database:
+	@if compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null 2>&1
+	then
+	    exit 0
+	elif ! command -v apt-get >/dev/null 2>&1; then
+	    echo "tests on PostgreSQL are skipped: it is not there, and no apt-get to install it with"
+	elif [ "$$(id -u)" != 0 ]; then
+	    echo "tests on PostgreSQL are skipped: it is not there, and only root may install it"
+	else
+	    echo "installing postgresql for the tests of the store"
+	    log=$$(mktemp)
+	    own=/etc/postgresql-common/createcluster.d/visavis.conf
+	    # Debian would make a cluster and start it as a service; nobody asked for that.
+	    mkdir -p "$$(dirname "$$own")"
+	    echo "create_main_cluster = false" >"$$own"
+	    { apt-get -q update && DEBIAN_FRONTEND=noninteractive \
+	        apt-get -qy install --no-install-recommends postgresql; } >"$$log" 2>&1 ||
+	        { tail -5 "$$log"; echo "tests on PostgreSQL are skipped: it could not be installed"; }
+	    rm -f "$$log" "$$own"
+	fi
 
 clean:
 	@rm -rf .venv web/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -291,7 +291,7 @@ const en: AdminWords = {
     times: "{count}×",
     last: "last {time}",
     nearest: "Nearest stored question: {question}",
-    others: "{count} other wordings",
+    others: "Other wordings: {count}",
     done: "Mark as done",
     dismiss: "Dismiss",
     reopen: "Open again",
