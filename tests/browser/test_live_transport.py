@@ -382,3 +382,27 @@ def test_the_check_says_what_is_wrong_where_udp_is_blocked(live):
     (webrtc,) = [c for c in checks if c["step"] == "webrtc"]
     assert webrtc["outcome"] == "failed"
     assert "no STUN or TURN server is set" in webrtc["detail"]
+
+
+def test_a_standard_player_in_the_browser_watches_by_whep(live, server):
+    start(live)
+    seen = live.run(
+        """
+        const peer = new RTCPeerConnection();
+        const video = document.createElement("video");
+        video.muted = true; video.autoplay = true;
+        for (const kind of ["audio", "video"]) peer.addTransceiver(kind, { direction: "recvonly" });
+        peer.ontrack = ({ streams }) => { video.srcObject = streams[0]; };
+        await peer.setLocalDescription();
+        await new Promise((r) => setTimeout(r, 500));
+        const headers = { "Content-Type": "application/sdp", Authorization: "Bearer TOKEN" };
+        const answer = await fetch(`/api/v1/sessions/${client.session}/whep`,
+          { method: "POST", headers, body: peer.localDescription.sdp });
+        await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+        await until(() => video.getVideoPlaybackQuality().totalVideoFrames > 20);
+        const gone = await fetch(answer.headers.get("Location"), { method: "DELETE", headers });
+        peer.close();
+        return [answer.status, gone.status, video.videoWidth, video.srcObject.getTracks().length];
+    """.replace("TOKEN", TOKEN)
+    )
+    assert seen == [201, 200, 512, 2]

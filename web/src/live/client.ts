@@ -116,7 +116,10 @@ class Client implements LiveClient {
     if (opening.microphone) this.microphone = opening.microphone === "open" ? "push" : opening.microphone;
     await this.carry();
     this.teller = setInterval(() => this.tellPlace(), TELL_EVERY);
-    if (opening.microphone === "open") await this.setMicrophone("open").catch(() => undefined);
+    if (opening.microphone === "open") {
+      // Nobody waits for this one: typing and holding the button go on working.
+      await this.setMicrophone("open").catch((error) => this.warn(toLiveError(error).problem));
+    }
   }
 
   async leave(): Promise<void> {
@@ -154,7 +157,7 @@ class Client implements LiveClient {
       await this.useDevice();
     } catch (error) {
       this.pressed = false;
-      throw this.refuse(error);
+      throw toLiveError(error);
     }
     // It may have been released while the permission was asked for.
     if (!this.pressed) return;
@@ -168,7 +171,7 @@ class Client implements LiveClient {
       try {
         await this.useDevice();
       } catch (error) {
-        throw this.refuse(error);
+        throw toLiveError(error);
       }
     } else if (mode === "off") {
       this.device.close();
@@ -346,12 +349,6 @@ class Client implements LiveClient {
 
   private applyMicrophone(): void {
     this.device.let(this.microphone === "open" || (this.microphone === "push" && this.pressed));
-  }
-
-  private refuse(error: unknown): LiveError {
-    const failure = toLiveError(error);
-    this.warn(failure.problem);
-    return failure;
   }
 
   private loseMicrophone(): void {

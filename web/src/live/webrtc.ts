@@ -4,7 +4,7 @@ import type { Figures } from "./types";
 
 const GATHER = 800;
 const DISCONNECTED_FOR = 3_000;
-const FROZEN_FOR = 5;
+const SILENT_FOR = 3;
 const WATCH_EVERY = 1_000;
 
 export interface WebRtcOptions {
@@ -41,7 +41,7 @@ export class WebRtcMedia implements Media {
   private closed = false;
   private delay = 0.1;
   private before = { delay: 0, count: 0, frames: 0, bytes: 0, time: 0, lost: 0, packets: 0 };
-  private frozen = 0;
+  private silent = 0;
   private known: Partial<Figures> = {};
 
   constructor(private readonly options: WebRtcOptions) {
@@ -148,10 +148,11 @@ export class WebRtcMedia implements Media {
       this.known.fps = (seen.frames - before.frames) / span;
       this.known.bitrate = ((seen.bytes - before.bytes) * 8) / span / 1000;
       this.known.loss = packets + lost > 0 ? lost / (packets + lost) : null;
-      this.frozen = seen.frames === before.frames ? this.frozen + span : 0;
+      // The server sends without a pause, whatever the face does.
+      this.silent = seen.bytes === before.bytes ? this.silent + span : 0;
     }
     this.before = seen;
-    if (this.frozen > FROZEN_FOR) this.break("WebRTC: no pictures come");
+    if (this.silent > SILENT_FOR) this.break("WebRTC: nothing comes any more");
   }
 }
 
