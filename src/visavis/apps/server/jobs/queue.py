@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from visavis.apps.server.errors import Conflict, Gone, NotFound, QueueFull
 from visavis.apps.server.jobs.process import JobFailed, JobProcess
-from visavis.apps.server.store.records import FINISHED, JobRecord
+from visavis.apps.server.store.records import FINISHED, JobRecord, JobState
 from visavis.media.files import unwritable
 
 if TYPE_CHECKING:
@@ -229,9 +229,11 @@ class Jobs:
         noting = asyncio.create_task(self._note(job.id, process))
         try:
             result = await process.run()
-            await self._finish(job.id, "done", result=result)
+            process.progress = 1.0
+            await self._finish(job.id, "done", process.progress, "", result)
         except JobFailed as failure:
-            await self._finish(job.id, "failed", failure.message, {"code": failure.code})
+            code = {"code": failure.code}
+            await self._finish(job.id, "failed", process.progress, failure.message, code)
         except asyncio.CancelledError:
             await process.stop()
             await self._store.update_job(job.id, state="queued", progress=0.0, when=("running",))
@@ -239,20 +241,20 @@ class Jobs:
         except Exception:
             logger.exception("the job %s failed", job.id)
             said = "something unexpected happened here; the server's log says what"
-            await self._finish(job.id, "failed", said, {"code": "Unexpected"})
+            await self._finish(job.id, "failed", process.progress, said, {"code": "Unexpected"})
         finally:
             noting.cancel()
             self._running.pop(job.id, None)
 
     async def _finish(
-        self, id: str, state: Any, error: str = "", result: Mapping[str, Any] | None = None
+        self, id: str, state: JobState, progress: float, error: str, result: Mapping[str, Any]
     ) -> None:
         """Write down how a job ended, unless somebody cancelled it meanwhile."""
         try:
             job = await self._store.update_job(
                 id,
                 state=state,
-                progress=1.0 if state == "done" else None,
+                progress=progress,
                 error=error,
                 result=result,
                 expires=time.time() + self._kept,
