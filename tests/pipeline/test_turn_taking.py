@@ -32,6 +32,7 @@ class Stage:
         self.taking = TurnTaking(mode)
         self.now = 0.0
         self.decisions: list[tuple[float, Decision]] = []
+        self.echo: float | None = None
 
     def note(self, decisions: list[Decision]) -> None:
         self.decisions += [(self.now, decision) for decision in decisions]
@@ -41,6 +42,8 @@ class Stage:
     ) -> None:
         for _ in range(round(seconds / STEP)):
             self.now += STEP
+            if self.echo is not None and self.taking.wants_echo:
+                self.note(self.taking.note_echo(self.echo))
             self.note(self.taking.hear(probability, STEP))
             if then is not None:
                 then()
@@ -67,8 +70,7 @@ class Stage:
 
     def face(self, speaking: bool, words: str = OWN, echo: float | None = None) -> None:
         self.taking.note_face(speaking, speaking, words)
-        if echo is not None:
-            self.note(self.taking.note_echo(echo))
+        self.echo = echo
 
     def all(self, kind: type[Decision]) -> list[float]:
         return [at for at, decision in self.decisions if isinstance(decision, kind)]
@@ -165,15 +167,10 @@ class TestBargeIn:
     @pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 3.0, 8.0, 60.0])
     def test_its_own_voice_does_not_interrupt_it(self, seconds: float) -> None:
         stage = Stage()
-        stage.face(True)
-
-        def measure() -> None:
-            if stage.taking.wants_echo:
-                stage.note(stage.taking.note_echo(0.9))
-
-        stage.play(seconds, 0.9, measure)
+        stage.face(True, echo=0.9)
+        stage.play(seconds, 0.9)
         stage.note(stage.taking.note_partial("在派出所或者政务网上"))
-        stage.play(0.5, 0.9, measure)
+        stage.play(0.5, 0.9)
         stage.face(False)
         stage.silence(2.0)
         assert not stage.all(BargedIn)
@@ -195,9 +192,8 @@ class TestBargeIn:
         stage = Stage()
         stage.face(True)
         stage.play(1.0, 0.02)
-        stage.face(False)
+        stage.face(False, echo=0.9)
         stage.silence(0.1)
-        stage.note(stage.taking.note_echo(0.9))
         stage.play(0.4, 0.9)
         stage.silence(1.5)
         assert not stage.all(Began)
@@ -224,7 +220,7 @@ class TestBargeIn:
         stage.face(True)
         for _ in range(3):
             stage.note(stage.taking.note_echo(0.95))
-        stage.note(stage.taking.note_echo(0.1))
+        stage.echo = 0.1
         stage.play(0.5, 0.9)
         assert not stage.all(BargedIn), "a bad moment to trust the sound alone"
         stage.note(stage.taking.note_partial("我想问"))

@@ -17,7 +17,7 @@ RATE = 8_000
 """Hz at which the two are compared."""
 REACH = 3.0
 """Seconds of what was sent that are looked through: a player may be that far behind."""
-SPAN = 0.6
+SPAN = 0.75
 """Seconds of the microphone that are compared."""
 _BAND = (250.0, 3400.0)
 _LIKELY, _SURE = 5.5, 9.0
@@ -45,7 +45,7 @@ class EchoGauge:
         """Tell how likely the newest sound of the microphone is an echo.
 
         Args:
-            heard: float32 (n,) at 16 kHz; the last 0.6 s count.
+            heard: float32 (n,) at 16 kHz; the last 0.75 s count.
 
         Returns:
             0..1; 0 as well where nothing was sent or the sound is too short to tell.
@@ -58,12 +58,23 @@ class EchoGauge:
         if float(np.abs(far).max()) < 1e-3:
             return 0.0
         size = 1 << (len(far) + len(near) - 1).bit_length()
-        cross = np.fft.rfft(far, size) * np.conj(np.fft.rfft(near * np.hanning(len(near)), size))
+        cross = np.fft.rfft(far, size) * np.conj(np.fft.rfft(near * _taper(len(near)), size))
         frequencies = np.fft.rfftfreq(size, 1 / RATE)
         inside = (frequencies > _BAND[0]) & (frequencies < _BAND[1])
         # Square root of the magnitude: full whitening would let the noise between the harmonics vote.
         weight = np.where(inside, 1 / (np.abs(cross) ** 0.75 + 1e-9), 0.0)
-        likeness = np.fft.irfft(cross * weight, size)[: len(far)]
+        likeness = np.fft.irfft(cross * weight, size)
+        # What is heard may begin before the first sound that was sent: lags below nought.
+        likeness = np.concatenate([likeness[-len(near) :], likeness[: len(far)]])
         deviation = float(np.sqrt(np.mean(likeness**2))) + 1e-12
         peak = float(np.abs(likeness).max()) / deviation
         return float(np.clip((peak - _LIKELY) / (_SURE - _LIKELY), 0.0, 1.0))
+
+
+def _taper(length: int) -> Floats:
+    """Soft edges of a tenth of the length each."""
+    edge = max(length // 10, 1)
+    rise = 0.5 - 0.5 * np.cos(np.pi * np.arange(edge) / edge)
+    window = np.ones(length, np.float32)
+    window[:edge], window[-edge:] = rise, rise[::-1]
+    return window

@@ -31,6 +31,11 @@ CHUNK = 512
 _CHUNK_S = CHUNK / RATE
 _FOLLOW = 4 * CHUNK
 """Samples after which the partial transcript is asked for again."""
+BEHIND = 0.8
+"""Seconds of sound at once that show a machine too slow to follow the words as well: for the rest of
+that turn it only hears where the speech is, so that no sound need be dropped."""
+_COMPARED = 24
+"""Chunks that are compared with what was sent, at most."""
 _ECHO_EVERY = 0.12
 """Seconds between two comparisons with what was sent."""
 
@@ -124,6 +129,7 @@ class Hearing:
         self._followed: int | None = None  # chunk up to which the words were followed
         self._partial = ""
         self._echo_at = 0.0
+        self._follows = True  # whether there is time to follow the words of this turn
 
     def play(self, sound: Floats) -> None:
         """Take what is sent to the listener: float32 (960,) at 24 kHz."""
@@ -132,6 +138,9 @@ class Hearing:
     def process(self, inputs: Iterable[Input]) -> list[Noticed]:
         """Take what came in, in order, and tell what follows."""
         noticed: list[Noticed] = []
+        inputs = list(inputs)
+        behind = sum(i.duration for i in inputs if isinstance(i, Waveform)) > BEHIND
+        self._follows = self._follows and not behind
         for item in inputs:
             match item:
                 case Waveform():
@@ -142,6 +151,8 @@ class Hearing:
                     self._note(self._taking.set_mode(mode), noticed)
                 case FaceNow(turn=turn, sounding=sounding, words=words):
                     self._taking.note_face(turn, sounding, words)
+        if not behind and not self._taking.is_hearing:
+            self._follows = True
         return noticed
 
     def _hear(self, sound: Waveform, noticed: list[Noticed]) -> None:
@@ -163,20 +174,28 @@ class Hearing:
         self._heard += 1
         idle = taking.mode == "push" and not taking.is_listening
         probability = 0.0 if idle else self._ears.speech_probability(chunk)
+        if taking.wants_echo:
+            self._compare(noticed)
         self._note(taking.hear(probability, _CHUNK_S), noticed)
         if taking.is_hearing:
             self._follow(noticed)
-            if taking.wants_echo and self._heard * _CHUNK_S - self._echo_at >= _ECHO_EVERY:
-                self._echo_at = self._heard * _CHUNK_S
-                likelihood = self._gauge.likelihood(np.concatenate(self._kept[-20:]))
-                self._note(taking.note_echo(likelihood), noticed)
         else:
             self._followed = None
         keep = int(taking.needed_from / _CHUNK_S) - self._kept_from
         # Also what the gauge compares, which may lie before a turn.
-        if keep > 20:
-            del self._kept[: keep - 20]
-            self._kept_from += keep - 20
+        if keep > _COMPARED:
+            del self._kept[: keep - _COMPARED]
+            self._kept_from += keep - _COMPARED
+
+    def _compare(self, noticed: list[Noticed]) -> None:
+        """Compare what is heard since the speech began with what was sent."""
+        now = self._heard * _CHUNK_S
+        if now - self._echo_at < _ECHO_EVERY:
+            return
+        self._echo_at = now
+        chunks = min(round(self._taking.speech_seconds / _CHUNK_S) + 1, _COMPARED)
+        likelihood = self._gauge.likelihood(np.concatenate(self._kept[-chunks:]))
+        self._note(self._taking.note_echo(likelihood), noticed)
 
     def _follow(self, noticed: list[Noticed]) -> None:
         """Hand new sound to the models that follow the words."""
@@ -184,7 +203,7 @@ class Hearing:
             self._ears.begin()
             self._partial = ""
             self._followed = max(int(self._taking.needed_from / _CHUNK_S), self._kept_from)
-        if (self._heard - self._followed) * CHUNK < _FOLLOW:
+        if not self._follows or (self._heard - self._followed) * CHUNK < _FOLLOW:
             return
         new = np.concatenate(self._kept[self._followed - self._kept_from :])
         self._followed = self._heard

@@ -6,12 +6,18 @@ that tests run in virtual time and a slow machine decides as a fast one does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from visavis.pipeline.phrasing import Reading, is_command_to_stop, read_ending, share_of_own_words
 
 Mode: TypeAlias = Literal["off", "push", "open"]
+_DOUBT, _LIKELY = 0.2, 0.5
+"""Likelihood of an echo that is waited out while little was heard, and that counts later."""
+_SOON = 0.4
+"""Seconds of speech that are too few to tell an echo by its sound for sure."""
+_ABOUT_TO = 0.04
+"""Seconds before the face is interrupted at which it is asked whether it hears itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,8 @@ class _Speech:
     partial: str = ""
     partial_at: float = 0.0
     last_speech: float = 0.0
+    echo: float = 0.0
+    """Most that it ever seemed to be the face's own voice."""
 
 
 @dataclass(slots=True)
@@ -131,7 +139,6 @@ class _Face:
     sounding: bool = False
     quiet_since: float = -1e9
     words: str = ""
-    echo: float | None = field(default=None)
     echoes: int = 0
     """How often the face was surely heard in the microphone, less what was surely not it."""
 
@@ -174,9 +181,14 @@ class TurnTaking:
         return (
             speech is not None
             and not speech.accepted
-            and speech.spoken >= self.patience.begin
+            and speech.spoken >= self.patience.barge_in - _ABOUT_TO
             and self._may_echo()
         )
+
+    @property
+    def speech_seconds(self) -> float:
+        """How long ago the speech going on began."""
+        return self._now - self._speech.start if self._speech is not None else 0.0
 
     @property
     def needed_from(self) -> float:
@@ -224,8 +236,6 @@ class TurnTaking:
         face = self._face
         if face.sounding and not sounding:
             face.quiet_since = self._now
-        if not face.sounding and sounding:
-            face.echo = None
         face.turn, face.sounding = turn, sounding
         if words:
             face.words = words
@@ -233,7 +243,8 @@ class TurnTaking:
     def note_echo(self, likelihood: float) -> list[Decision]:
         """Say how likely the sound that is heard comes from the face itself, 0..1."""
         face = self._face
-        face.echo = likelihood
+        if self._speech is not None:
+            self._speech.echo = max(self._speech.echo, likelihood)
         if likelihood >= 0.8:
             face.echoes = min(face.echoes + 1, 4)
         return self._consider()
@@ -319,8 +330,9 @@ class TurnTaking:
         share = share_of_own_words(speech.partial, face.words)
         if share is None:
             # Nothing was understood yet: the sound itself must tell.
-            return face.echoes >= 2 or (face.echo is not None and face.echo >= 0.5)
-        if face.echo is not None and face.echo >= 0.5:
+            limit = _DOUBT if speech.spoken < _SOON else _LIKELY
+            return face.echoes >= 2 or speech.echo >= limit
+        if speech.echo >= _LIKELY:
             return share >= 0.5 or speech.spoken < patience.proof
         return share >= 0.75
 

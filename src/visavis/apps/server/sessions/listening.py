@@ -30,7 +30,7 @@ from visavis.pipeline.turn_taking import BargedIn, Began, Discarded, Mode, Pause
 
 logger = logging.getLogger(__name__)
 
-MOST_WAITING = 5.0
+MOST_WAITING = 10.0
 """Seconds of sound that may wait to be heard; more is dropped, the oldest first."""
 BATCH = 0.06
 """Seconds of sound that are heard at once."""
