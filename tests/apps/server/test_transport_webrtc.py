@@ -151,8 +151,8 @@ async def test_a_lost_picture_is_asked_for_and_sent(session):
     encoder = peer._tracks._encoder
     encode = encoder.encode
 
-    def watch(tick):
-        coded = encode(tick)
+    def watch(tick, early):
+        coded = encode(tick, early)
         keyframes.append(coded.is_keyframe)
         return coded
 

@@ -7,6 +7,7 @@ VP8. Times are counted in ticks all along, so that picture and sound cannot drif
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -94,25 +95,35 @@ class TickEncoder:
         """Change the bits a second that pictures may take; from the next one on."""
         self._pictures.limit_rate(bits)
 
-    def encode(self, tick: Tick) -> CodedTick:
+    def encode(
+        self, tick: Tick, early: Callable[[tuple[CodedSound, ...]], None] | None = None
+    ) -> CodedTick:
         """Code the next tick.
 
         A few that are missing before it become silence, and the last picture stays for longer;
         after more than ``LONGEST_GAP`` both begin anew.
+
+        Args:
+            tick: Later than the ones before.
+            early: Gets the sound before the picture is coded, which takes ten times as long:
+                players wait for sound as long as it is irregular.
         """
         missing = 0 if self._next is None else tick.index - self._next
         if self._next is None or not 0 <= missing <= LONGEST_GAP:
             self._sounds.restart(tick.index)
             self._keyframe_wanted, missing = True, 0
         self._next = tick.index + 1
+        packets: list[CodedSound] = []
+        if missing:
+            packets += self._sounds.encode(np.zeros(missing * TICK_SAMPLES, np.float32))
+        packets += self._sounds.encode(tick.sound)
+        sound = tuple(packets)
+        if early is not None:
+            early(sound)
         picture, is_keyframe = self._pictures.encode(tick.image, tick.index, self._keyframe_wanted)
         if is_keyframe:
             self._keyframe_wanted = False
-        sound: list[CodedSound] = []
-        if missing:
-            sound += self._sounds.encode(np.zeros(missing * TICK_SAMPLES, np.float32))
-        sound += self._sounds.encode(tick.sound)
-        return CodedTick(tick.index, picture, is_keyframe, tuple(sound), self._pictures.size)
+        return CodedTick(tick.index, picture, is_keyframe, sound, self._pictures.size)
 
 
 class PictureEncoder:

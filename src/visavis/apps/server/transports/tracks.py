@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.packet import Packet
 
-from visavis.apps.server.transports.encoding import PictureCodec, TickEncoder
+from visavis.apps.server.transports.encoding import CodedSound, PictureCodec, TickEncoder
 from visavis.apps.server.transports.ticks import SAMPLE_RATE
 from visavis.core.types import FPS
 from visavis.pipeline.bridge import Worker
@@ -104,22 +104,29 @@ class TickTracks:
         """Watch the session and code what is seen; returns when the session has ended."""
         encoder = self._encoder = TickEncoder(codec, "opus")
         worker = Worker("webrtc")
+        loop = asyncio.get_running_loop()
+
+        def send_sound(packets: tuple[CodedSound, ...]) -> None:
+            loop.call_soon_threadsafe(self._put_sound, packets)
+
         try:
             async with session.watch(_WATCHED) as ticks:
                 async for tick in ticks:
-                    coded = await worker.call(partial(encoder.encode, tick))
-                    now = time.monotonic()
+                    coded = await worker.call(partial(encoder.encode, tick, send_sound))
                     picture = Packet(coded.picture)
                     picture.pts, picture.time_base = coded.index * 3600, _PICTURE_BASE
-                    self.picture.put(picture, now)
-                    for sound in coded.sound:
-                        packet = Packet(sound.data)
-                        packet.pts, packet.time_base = sound.start * 2, _SOUND_BASE
-                        # The first was ready a little before its tick, so it leaves at once.
-                        ahead = (sound.start - coded.sound[0].start) / SAMPLE_RATE
-                        self.sound.put(packet, now + min(ahead, 0.02))
+                    self.picture.put(picture, time.monotonic())
         finally:
             self._encoder = None
             self.picture.stop()
             self.sound.stop()
             await worker.close()
+
+    def _put_sound(self, packets: tuple[CodedSound, ...]) -> None:
+        now = time.monotonic()
+        for sound in packets:
+            packet = Packet(sound.data)
+            packet.pts, packet.time_base = sound.start * 2, _SOUND_BASE
+            # The first was ready a little before its tick, so it leaves at once.
+            ahead = (sound.start - packets[0].start) / SAMPLE_RATE
+            self.sound.put(packet, now + min(ahead, 0.02))
