@@ -133,3 +133,10 @@ async def test_those_who_look_often_get_what_was_counted_a_moment_ago(store: Sto
     assert await store.recent_statistics(days=8) is not first
     await store.purge(0)
     assert await store.recent_statistics(days=7) is not first
+
+
+async def test_midnight_belongs_to_the_day_that_begins(store: Store) -> None:
+    shanghai = [datetime(2026, 3, day, tzinfo=SHANGHAI).timestamp() for day in range(1, 11)]
+    await store.write([TurnRecord("s", n + 1, at) for n, at in enumerate(shanghai)])
+    found = await store.statistics(days=10, zone="Asia/Shanghai", now=NOW)
+    assert [(d.day[-2:], d.questions) for d in found.days] == [(f"{n:02}", 1) for n in range(1, 11)]

@@ -11,15 +11,15 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import ColumnElement, Integer, cast, func, select
+from sqlalchemy import ColumnElement, Integer, case, cast, func, select
 
 from visavis.apps.server.store.database import Database
 from visavis.apps.server.store.records import MARKS, UNANSWERED, Mark
 from visavis.apps.server.store.tables import feedback, sessions, turns
 from visavis.core.errors import InputError
 
-_QUARTER = 900
-"""Seconds. Every time zone is a whole number of quarters of an hour from UTC."""
+_DAY = 86_400
+_EPOCH = date(1970, 1, 1)
 _STEP = 200
 """Latencies are counted in two-hundredths of a second."""
 
@@ -114,58 +114,65 @@ class StatisticsRows(Database):
         today = datetime.fromtimestamp(time.time() if now is None else now, clock).date()
         first = today - timedelta(days=days - 1)
         since = _midnight(first, clock)
+        zone_steps = _find_steps(clock, since, _midnight(today + timedelta(days=2), clock))
         asked = (turns.c.time >= since, turns.c.kind != "script")
         by: defaultdict[str, Counter[str]] = defaultdict(Counter)
         totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
         async with self.reading() as connection:
-            columns = (turns.c.outcome, turns.c.ended, turns.c.kind, turns.c.language)
-            quarter = self._whole(turns.c.time, 1 / _QUARTER).label("quarter")
-            heard_sum, heard_count = 0.0, 0
-            for row in await connection.execute(
-                select(
-                    quarter, *columns, func.count(), func.sum(turns.c.heard),
-                    func.count(turns.c.heard),
-                ).where(*asked).group_by("quarter", *columns)
-            ):  # fmt: skip
-                at, outcome, ended, kind, language, number, heard, listened = row
-                day = by[_day(at, clock)]
+            local = self._local_day(turns.c.time, zone_steps).label("local")
+            for at, outcome, number in await connection.execute(
+                select(local, turns.c.outcome, func.count())
+                .where(*asked)
+                .group_by("local", turns.c.outcome)
+            ):
+                day = by[_day(at)]
                 day["questions"] += number
                 day[_CLASS.get(outcome, "other")] += number
-                for name, value in zip(
-                    ("outcomes", "ended", "kinds", "languages"),
-                    (outcome, ended, kind, language),
-                    strict=True,
-                ):
+                totals["outcomes"][outcome] += number
+
+            columns = (turns.c.ended, turns.c.kind, turns.c.language)
+            heard_sum, heard_count = 0.0, 0
+            for *values, number, heard, listened in await connection.execute(
+                select(*columns, func.count(), func.sum(turns.c.heard), func.count(turns.c.heard))
+                .where(*asked)
+                .group_by(*columns)
+            ):
+                for name, value in zip(("ended", "kinds", "languages"), values, strict=True):
                     totals[name][value] += number
                 heard_sum += heard or 0.0
                 heard_count += listened
 
             frames = late = 0
-            quarter = self._whole(sessions.c.created, 1 / _QUARTER).label("quarter")
+            local = self._local_day(sessions.c.created, zone_steps).label("local")
             for at, reason, number, sent, behind in await connection.execute(
                 select(
-                    quarter, sessions.c.reason, func.count(), func.sum(sessions.c.frames),
+                    local,
+                    sessions.c.reason,
+                    func.count(),
+                    func.sum(sessions.c.frames),
                     func.sum(sessions.c.late),
-                ).where(sessions.c.created >= since).group_by("quarter", sessions.c.reason)
-            ):  # fmt: skip
-                by[_day(at, clock)]["sessions"] += number
+                )
+                .where(sessions.c.created >= since)
+                .group_by("local", sessions.c.reason)
+            ):
+                by[_day(at)]["sessions"] += number
                 if reason:
                     totals["reasons"][reason] += number
                 frames += sent
                 late += behind
 
-            quarter = self._whole(feedback.c.time, 1 / _QUARTER).label("quarter")
+            local = self._local_day(feedback.c.time, zone_steps).label("local")
             for at, rating, number in await connection.execute(
-                select(quarter, feedback.c.rating, func.count())
+                select(local, feedback.c.rating, func.count())
                 .where(feedback.c.time >= since)
-                .group_by("quarter", feedback.c.rating)
+                .group_by("local", feedback.c.rating)
             ):
-                by[_day(at, clock)][rating] += number
+                by[_day(at)][rating] += number
 
             latencies: dict[Mark, LatencyFigures] = {}
             for mark in MARKS:
-                step = self._whole(turns.c[mark], _STEP).label("step")
+                step = self._whole(turns.c[mark] * _STEP).label("step")
                 rows = await connection.execute(
                     select(step, func.count())
                     .where(turns.c.time >= since, turns.c[mark].is_not(None))
@@ -189,10 +196,22 @@ class StatisticsRows(Database):
             heard=heard_sum / heard_count if heard_count else None,
         )
 
-    def _whole(self, value: ColumnElement[Any], times: float) -> ColumnElement[int]:
-        """Multiply and cut off: SQLite cuts when it casts, PostgreSQL would round."""
-        product = value * times
-        return cast(product if self.is_sqlite else func.floor(product), Integer)
+    def _local_day(
+        self, column: ColumnElement[float], steps: Sequence[tuple[float, float]]
+    ) -> ColumnElement[int]:
+        """Give the number of the local day: counted in the database, where the rows are."""
+        *changes, (_, last) = steps
+        whole = self._whole((column + last) / _DAY)
+        if not changes:
+            return whole
+        return case(
+            *((column < end, self._whole((column + offset) / _DAY)) for end, offset in changes),
+            else_=whole,
+        )
+
+    def _whole(self, value: ColumnElement[Any]) -> ColumnElement[int]:
+        """Cut off what is behind the point: SQLite does when it casts, PostgreSQL would round."""
+        return cast(value if self.is_sqlite else func.floor(value), Integer)
 
 
 _CLASS = {"answer": "answered", "choice": "unclear", **dict.fromkeys(UNANSWERED, "unanswered")}
@@ -221,8 +240,32 @@ def _midnight(day: date, clock: tzinfo | None) -> float:
     return (start.replace(tzinfo=clock) if clock else start).timestamp()
 
 
-def _day(quarter: int, clock: tzinfo | None) -> str:
-    return datetime.fromtimestamp(quarter * _QUARTER, clock).date().isoformat()
+def _day(number: int) -> str:
+    return (_EPOCH + timedelta(days=number)).isoformat()
+
+
+def _offset(at: float, clock: tzinfo | None) -> float:
+    """Give the seconds that local time is ahead of UTC."""
+    found = datetime.fromtimestamp(at, clock).astimezone(clock).utcoffset()
+    assert found is not None
+    return found.total_seconds()
+
+
+def _find_steps(clock: tzinfo | None, first: float, last: float) -> list[tuple[float, float]]:
+    """Find where a zone's offset changes: pairs of the end of a stretch and its offset."""
+    steps: list[tuple[float, float]] = []
+    at = first
+    while at < last:
+        after = at + _DAY
+        offset = _offset(at, clock)
+        if _offset(after, clock) != offset:
+            low, high = int(at), int(after)
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if _offset(middle, clock) == offset else (low, middle)
+            steps.append((high, offset))
+        at = after
+    return [*steps, (math.inf, _offset(at, clock))]
 
 
 def _summarise(found: Sequence[tuple[int, int]]) -> LatencyFigures:
