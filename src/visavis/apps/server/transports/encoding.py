@@ -190,7 +190,7 @@ class PictureEncoder:
         if self._codec == "h264":
             context.options = {
                 "preset": "superfast", "tune": "zerolatency", "profile": "baseline", "crf": "24",
-                "maxrate": kbits, "bufsize": kbits, "forced-idr": "1",
+                "maxrate": kbits, "bufsize": kbits, "forced-idr": "1", "sc_threshold": "0",
             }  # fmt: skip
         else:
             # Constrained quality: a still face takes less than it may.
