@@ -130,7 +130,9 @@ class Worker:
             return
         loop.call_soon_threadsafe(loop.stop)
         try:
-            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._ended)), patience)
+            # Not wait_for: before Python 3.12 it can swallow a cancel that comes at the same time.
+            async with asyncio.timeout(patience):
+                await asyncio.shield(asyncio.wrap_future(self._ended))
         except TimeoutError:
             logger.warning("the stage %r did not stop within %.0f s", self.name, patience)
         else:

@@ -90,7 +90,8 @@ class JobProcess:
             return
         _send(process, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                await process.wait()
             return
         _send(process, signal.SIGKILL)
         await process.wait()

@@ -221,7 +221,8 @@ class Jobs:
                 continue
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), _POLL_SECONDS)
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._arrived.wait()
 
     async def _do(self, job: JobRecord) -> None:
         process = JobProcess(job.kind, job.request, self.folder_of(job.id))
