@@ -17,6 +17,9 @@ from websockets.asyncio.client import connect
 
 from visavis.apps.assemble import Cast
 from visavis.apps.server.house import House
+from visavis.apps.server.sound_files import to_pcm
+from visavis.apps.server.warming import warm_up
+from visavis.media.audio import read_audio
 
 MANUAL: Any = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
 QUESTION: Any = {
@@ -202,3 +205,46 @@ async def test_the_server_ends_the_session(place: tuple[str, House]) -> None:
         async with asyncio.timeout(10):
             await socket.wait_closed()
         assert socket.close_code == 1001
+
+
+@pytest.mark.assets
+@pytest.mark.slow
+async def test_the_server_finds_the_turn_in_speech(tmp_path: Path) -> None:
+    speech = read_audio(Path(__file__).parents[2] / "fixtures" / "speech_en.wav", 24_000)
+    pause = np.zeros(24_000 * 20, np.float32)
+    pcm = to_pcm(np.concatenate([pause[:12_000], speech.samples, pause]))
+    async with (
+        serve_api(tmp_path) as (address, house),
+        open_client(address).realtime.connect(model="visavis") as connection,
+    ):
+        await warm_up(house)
+        await connection.session.update(session={"type": "realtime"})
+        await read_until(connection, "session.updated")
+
+        async def talk() -> None:
+            for start in range(0, len(pcm), 4_800):
+                piece = base64.b64encode(pcm[start : start + 4_800]).decode()
+                await connection.input_audio_buffer.append(audio=piece)
+                await asyncio.sleep(0.1)
+
+        talking = asyncio.create_task(talk())
+        try:
+            events = await read_until(connection, "response.output_audio.delta")
+        finally:
+            talking.cancel()
+        kinds = [event.type for event in events]
+        order = [
+            "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped",
+            "input_audio_buffer.committed", "conversation.item.added", "response.created",
+            "response.output_audio.delta",
+        ]  # fmt: skip
+        places = [kinds.index(kind) for kind in order]
+        assert places == sorted(places), kinds
+        heard = next(
+            e for e in events if e.type == "conversation.item.input_audio_transcription.completed"
+        )
+        assert "vehicle inspection" in heard.transcript
+        assert heard.item_id == events[places[0]].item_id
+        await connection.response.cancel()
+        events = await read_until(connection, "response.done")
+        assert events[-1].response.status == "cancelled"

@@ -85,11 +85,6 @@ class Telling:
         match event:
             case events.SessionState(state=state):
                 await self._tell_listening(state == "listening", event.at)
-            case events.TranscriptPartial(text=text):
-                await self.send(
-                    "conversation.item.input_audio_transcription.delta",
-                    item_id=self._user_item, content_index=0, delta=text,
-                )  # fmt: skip
             case events.TranscriptFinal(text=text):
                 item = self._user_item or await self.add_user_item({"type": "input_audio"})
                 await self.tell_transcript(item, text, 0.0)
@@ -130,6 +125,7 @@ class Telling:
         await self.send(
             "input_audio_buffer.committed", previous_item_id=self.last_item or None, item_id=item
         )
+        await self.add_user_item({"type": "input_audio", "transcript": None}, item)
 
     async def _begin(self, turn: int) -> None:
         self._response = response = _Response(turn)
@@ -183,9 +179,9 @@ class Telling:
         await self.send("conversation.item.done", previous_item_id=None, item=item)
         await self.send("response.done", response=self._outline(response, status))
 
-    async def add_user_item(self, part: dict[str, Any]) -> str:
-        """Add what the user said to the dialogue, and return its id."""
-        self._user_item = id = make_id("item")
+    async def add_user_item(self, part: dict[str, Any], id: str = "") -> str:
+        """Add what the user said to the dialogue, and return its id: the one given, or a new one."""
+        self._user_item = id = id or make_id("item")
         item = {
             "id": id, "object": "realtime.item", "type": "message", "role": "user",
             "status": "completed", "content": [part],
@@ -197,7 +193,14 @@ class Telling:
         return id
 
     async def tell_transcript(self, item: str, text: str, seconds: float) -> None:
-        """Tell what was understood."""
+        """Tell what was understood.
+
+        Whole, as one piece: what is understood earlier may still change, and clients join pieces.
+        """
+        await self.send(
+            "conversation.item.input_audio_transcription.delta",
+            item_id=item, content_index=0, delta=text,
+        )  # fmt: skip
         await self.send(
             "conversation.item.input_audio_transcription.completed",
             item_id=item,
