@@ -18,6 +18,7 @@ from visavis.apps.server.api import live
 from visavis.apps.server.auth import Gate, require_token
 from visavis.apps.server.house import House
 from visavis.apps.server.settings import ServerSettings
+from visavis.apps.server.store.recorder import Recorder
 
 TOKEN = "let-me-in"
 
@@ -30,7 +31,9 @@ def make_app(sessions: dict[str, StandInSession], settings: ServerSettings) -> F
     async def open_house(app: FastAPI) -> AsyncIterator[None]:
         shared: Any = sessions
         absent = {f.name: nothing for f in fields(House) if f.init and f.default is MISSING}
-        app.state.house = House(**absent | {"settings": settings, "sessions": shared, "gate": gate})
+        recorder = Recorder(nothing, "none")  # knows none of these sessions
+        own = {"settings": settings, "sessions": shared, "gate": gate, "recorder": recorder}
+        app.state.house = House(**absent | own)
         yield
 
     app = FastAPI(lifespan=open_house)

@@ -124,6 +124,7 @@ async def media(
     """Sound and picture down as fragmented MP4, the microphone up as PCM16 at ``rate``."""
     session = _find_session(house, id)
     await websocket.accept(choose_subprotocol(websocket))
+    house.recorder.note_transport(id, "mse")
     await MediaSocket(websocket, session, audio, rate).serve()
 
 
@@ -132,6 +133,7 @@ async def connect(id: str, offer: Description, house: HouseOf, peers: PeersOf) -
     """Answer an offer: sound and picture down, the microphone up, data channel `events`."""
     session = _find_session(house, id)
     _, sdp = await peers.connect(session, offer.sdp)
+    house.recorder.note_transport(id, "webrtc")
     return Description(sdp=sdp, type="answer")
 
 
@@ -155,6 +157,7 @@ async def watch(id: str, request: Request, house: HouseOf, peers: PeersOf) -> Re
     session = _find_session(house, id)
     offer = await _read_body(request, SDP)
     peer, sdp = await peers.connect(session, offer)
+    house.recorder.note_transport(id, "whep")
     location = f"{request.scope.get('root_path', '')}/api/v1/sessions/{id}/whep/{peer.id}"
     if token := request.query_params.get("token"):
         location += f"?token={quote(token)}"  # who knows only an address could not end it otherwise

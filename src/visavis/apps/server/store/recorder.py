@@ -165,9 +165,14 @@ class Recorder:
         note.leave = (session.subscribe(observe), session.subscribe_commands(listen))
 
     def note_transport(self, session: str, transport: str) -> None:
-        """Say how a session's picture travels; the last one counts."""
+        """Say how a session's picture travels; the last one counts, but a WHEP player only watches.
+
+        Args:
+            session: Its id; one that is not watched is ignored.
+            transport: ``webrtc``, ``mse`` or ``whep``.
+        """
         note = self._notes.get(session)
-        if note is not None:
+        if note is not None and not (transport == "whep" and note.record.transport):
             note.record = replace(note.record, transport=transport)
 
     def feedback(self, session: str, turn: int, rating: Rating, comment: str = "") -> None:

@@ -1,0 +1,163 @@
+"""The operator's page in the package, on weeks of records, served by the real server."""
+
+import asyncio
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from visavis.apps.server.store import Store
+
+pytestmark = [pytest.mark.browser, pytest.mark.assets, pytest.mark.slow]
+
+SIMULATED = Path(__file__).parents[1] / "apps/server/simulated_days.py"
+WATCH = """
+window.faults = [];
+addEventListener('securitypolicyviolation', e => faults.push(`${e.violatedDirective} ${e.blockedURI}`));
+addEventListener('error', e => faults.push(`error: ${e.message}`));
+addEventListener('unhandledrejection', e => faults.push(`rejection: ${e.reason}`));
+window.confirm = () => true;
+localStorage.setItem('visavis.language', 'en');
+"""
+TABS = ("overview", "unanswered", "feedback", "sessions", "records")
+
+
+async def fill(folder):
+    described = importlib.util.spec_from_file_location("simulated_days", SIMULATED)
+    simulated = importlib.util.module_from_spec(described)
+    described.loader.exec_module(simulated)
+    store = Store(folder)
+    await store.open()
+    await simulated.simulate(store, days=20)
+    await store.close()
+
+
+@pytest.fixture(scope="module")
+def served_records(tmp_path_factory):
+    """The address of a server that has weeks behind it; tokens are ``guest`` and ``boss``."""
+    folder = tmp_path_factory.mktemp("data")
+    asyncio.run(fill(folder))
+    with subprocess.Popen(
+        [sys.executable, "-c", "from visavis.apps.cli import main; main()", "serve", "--port", "0",
+         "--sessions", "1", "--data", str(folder)],
+        env={**os.environ, "VISAVIS_SERVER_TOKEN": "guest", "VISAVIS_SERVER_ADMIN_TOKEN": "boss"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as server:  # fmt: skip
+        said = []
+        try:
+            for line in server.stdout:
+                said.append(line)
+                if found := re.search(r"(http://[^/\s]+)/\S*token=", line):
+                    break
+            else:
+                raise AssertionError("the server did not get ready: " + "".join(said))
+            # What else it prints must not fill the pipe.
+            threading.Thread(target=server.stdout.read, daemon=True).start()
+            yield found[1]
+        finally:
+            server.terminate()
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+@pytest.fixture
+def admin(page, served_records):
+    page.call("Page.enable")
+    page.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+    page.call("Network.enable")
+    page.call("Network.clearBrowserCookies")
+    page.open(f"{served_records}/admin?token=boss")
+    wait_for(page, "document.querySelectorAll('.tile').length > 1")
+    yield page
+    assert page.run("return faults") == []
+
+
+def wait_for(page, what, limit=20):
+    until = time.monotonic() + limit
+    while not page.run(f"return !!({what})"):
+        assert time.monotonic() < until, f"{what}: {page.run('return document.body.innerText')}"
+        time.sleep(0.1)
+
+
+def go(page, tab):
+    page.run(f"location.hash = '{tab}'")
+    wait_for(page, f"document.querySelector('nav [aria-current]')?.hash === '#{tab}'")
+    wait_for(page, "!document.querySelector('main').innerText.includes('Loading')")
+
+
+def test_figures_are_shown_and_the_token_is_gone_from_the_address(admin):
+    assert admin.run("return location.search") == ""
+    text = admin.run("return document.querySelector('main').innerText")
+    for said in ("Live now", "Questions by day", "End of speech to first sound", "p95"):
+        assert said in text
+    assert admin.run("return document.querySelectorAll('svg[role=img] rect').length") > 100
+    names = admin.run(
+        "return [...document.querySelectorAll('svg[role=img]')].map(s => s.ariaLabel)"
+    )
+    assert all(re.search(r"\d", name) for name in names)
+    # With the keyboard, a day's figures are said in words.
+    admin.run("""const plot = document.querySelector('svg[role=img]');
+        plot.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft'}));""")
+    wait_for(admin, "/Answered \\d/.test(document.querySelector('.said').innerText)")
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800)])
+def test_nothing_sticks_out(admin, width, height):
+    admin.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+    )  # fmt: skip
+    for tab in TABS:
+        go(admin, tab)
+        # A phone widens its window to what sticks out, so its own width is no measure.
+        assert admin.run("return document.documentElement.scrollWidth") <= width, tab
+    admin.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_a_question_is_marked_as_done(admin):
+    go(admin, "unanswered")
+    wait_for(admin, "document.querySelectorAll('.gap').length > 2")
+    first = admin.run("return document.querySelector('.gap h2').innerText")
+    assert "13800138000" not in admin.run("return document.body.innerText")
+    admin.run("document.querySelector('.gap button').click()")
+    wait_for(admin, f"document.querySelector('.gap h2').innerText !== {json.dumps(first)}")
+    admin.run("document.querySelectorAll('.choices button')[1].click()")
+    wait_for(admin, f"document.querySelector('.gap h2')?.innerText === {json.dumps(first)}")
+
+
+def test_a_session_is_seen_and_ended(admin, served_records):
+    order = urllib.request.Request(
+        f"{served_records}/api/v1/sessions", data=b"{}", method="POST",
+        headers={"Authorization": "Bearer guest", "Content-Type": "application/json"},
+    )  # fmt: skip
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(order, timeout=60) as answer:
+        assert answer.status == 201
+    go(admin, "sessions")
+    wait_for(admin, "document.querySelector('section .tag')")
+    admin.run(
+        "document.querySelector('section .tag').closest('tr').querySelector('button').click()"
+    )
+    wait_for(admin, "document.querySelector('section').innerText.includes('Nobody is here')")
+
+
+def test_a_guest_is_asked_for_the_operators_token(admin, served_records):
+    admin.call("Network.clearBrowserCookies")
+    admin.open(f"{served_records}/admin?token=guest")
+    wait_for(admin, "document.querySelector('[role=alert]')")
+    assert "operator" in admin.run("return document.querySelector('[role=alert]').innerText")
+    admin.run("""const field = document.querySelector('input');
+        field.value = 'boss'; field.dispatchEvent(new Event('input'));""")
+    wait_for(admin, "!document.querySelector('form button').disabled")
+    admin.run("document.querySelector('form button').click()")
+    wait_for(admin, "document.querySelectorAll('.tile').length > 1")
