@@ -85,6 +85,13 @@ class TooManyAttempts(RequestError):
         self.retry_after = retry_after
 
 
+class Busy(RequestError):
+    """As many requests wait for their turn as may wait."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after = RETRY_SECONDS
+
+
 class QueueFull(RequestError):
     """As many jobs wait as may wait."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
+
+from visavis.apps.server.desk import Desk
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from visavis.apps.server.settings import ServerSettings
     from visavis.apps.server.store.recorder import Recorder
     from visavis.apps.server.store.store import Store
-
-AT_DESK = 2
-"""Requests that compute at once; more wait for their turn."""
 
 
 @dataclass(slots=True)
@@ -53,7 +51,7 @@ class House:
     metrics: Metrics
     gate: Gate
     data: Path
-    desk: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_DESK))
+    desk: Desk = field(default_factory=Desk)
     is_ready: bool = False
     doing: str = ""
     trouble: str = ""

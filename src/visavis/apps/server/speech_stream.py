@@ -95,7 +95,8 @@ async def _speak(
     for index, written in enumerate(split_sentences(text)):
         spoken_in = detect_language(written, language)
         sentence = Sentence(0, index, written, spoken_in)
-        async with house.desk:
+        # Once it has begun to speak it is not sent away.
+        async with house.desk if index == 0 else house.desk.seat:
             speeches = worker.iterate(lambda s=sentence: router.speak(s, voices[s.language]))  # type: ignore[misc]
             try:
                 async for speech in speeches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
@@ -35,7 +36,7 @@ async def show_docs(request: Request) -> HTMLResponse:
                 by_tag[tag].append(_describe(method, path, operation, api))
     about = {tag["name"]: tag["description"] for tag in api["tags"]}
     sections = "".join(
-        f"<h2>{escape(tag)}</h2><p>{escape(about[tag])}</p>{''.join(rows)}"
+        f"<h2>{escape(tag)}</h2><p>{_prose(about[tag])}</p>{''.join(rows)}"
         for tag, rows in by_tag.items()
     )
     page = (
@@ -43,7 +44,7 @@ async def show_docs(request: Request) -> HTMLResponse:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
         f"<h1>visavis API</h1><small>{escape(api['info']['version'])} ·"
         f' <a href="/api/openapi.json">openapi.json</a></small>'
-        f"<p>{escape(api['info']['description'])}</p>{sections}"
+        f"<p>{_prose(api['info']['description'])}</p>{sections}"
     )
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     return HTMLResponse(page, headers={"Content-Security-Policy": policy})
@@ -66,9 +67,15 @@ def _describe(method: str, path: str, operation: dict[str, Any], api: dict[str, 
     return (
         f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code>"
         f" {escape(operation.get('summary', ''))}</summary>"
-        f"<p>{escape(operation.get('description', ''))}</p><table>{rows}</table>"
+        f"<p>{_prose(operation.get('description', ''))}</p><table>{rows}</table>"
         f"<small>Answers with {codes}</small></details>"
     )
+
+
+def _prose(text: str) -> str:
+    """Show the little Markdown that descriptions have."""
+    shown = re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text))
+    return re.sub(r"\*([^*\s]+)\*", r"<em>\1</em>", shown)
 
 
 def _row(name: str, schema: dict[str, Any], required: bool) -> str:
@@ -80,7 +87,7 @@ def _row(name: str, schema: dict[str, Any], required: bool) -> str:
         if "type" in k or "$ref" in k
     )
     default = f", default {schema['default']!r}" if schema.get("default") not in (None, "") else ""
-    about = escape(schema.get("description", ""))
+    about = _prose(schema.get("description", ""))
     mark = " *" if required else ""
     return (
         f"<tr><td><code>{name}</code>{mark}</td>"

@@ -38,7 +38,8 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
           ".woff2": "font/woff2", ".webmanifest": "application/manifest+json"}  # fmt: skip
 
 _REFUSED = """<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>visavis</title>
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<title>visavis</title>
 <body style="font:1.1rem/1.6 system-ui;max-width:34rem;margin:15vh auto;padding:0 1.5rem">
 <h1 style="font-size:1.4rem">{title}</h1><p>{text}</p>"""
 
