@@ -50,7 +50,9 @@ export class Microphone {
   /** Hand its sound over as PCM16 at CAPTURE_RATE. */
   async capture(stream: MediaStream, send: (pcm: ArrayBuffer) => void): Promise<PcmCapture> {
     const context = this.useContext();
-    await context.audioWorklet.addModule(workletUrl);
+    // Its address begins at the root of the server, which need not be the page's.
+    const address = new URL(workletUrl, import.meta.url);
+    await context.audioWorklet.addModule(address.href);
     const source = context.createMediaStreamSource(stream);
     const node = new AudioWorkletNode(context, "visavis-capture", { numberOfOutputs: 0 });
     node.port.onmessage = (message: MessageEvent) => send(message.data as ArrayBuffer);
