@@ -21,6 +21,7 @@ from visavis.media.audio import write_wav
 sys.path.insert(0, str(Path(__file__).parents[1] / "apps" / "server"))
 
 from fastapi import Request
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from live_house import TOKEN, make_app, run
@@ -113,6 +114,9 @@ class LiveServer:
         )
         self.app.add_api_route("/test", lambda: HTMLResponse(HTML), methods=["GET"])
         self.app.mount("/", StaticFiles(directory=PAGE))
+        self.app.add_middleware(
+            CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"]
+        )
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -408,3 +412,19 @@ def test_a_standard_player_in_the_browser_watches_by_whep(live, server):
     """.replace("TOKEN", TOKEN)
     )
     assert seen == [201, 200, 512, 2]
+
+
+@pytest.mark.parametrize("way", ["webrtc", "mse"])
+def test_a_page_of_another_origin_may_talk_too(page, server, served, way):
+    folder, address = served
+    base = f"http://{server.address}"
+    html = HTML.replace('"/live.js"', f'"{base}/live.js"')
+    html = html.replace(f'token: "{TOKEN}"', f'base: "{base}", token: "{TOKEN}"')
+    (folder / "index.html").write_text(html)
+    page.open(f"{address}/index.html")
+    page.run("while (!window.open || !window.until) await new Promise(r => setTimeout(r, 20));")
+    assert start(page, f"['{way}']")["transport"] == way
+    page.run("await client.setMicrophone('open'); await until(() => client.level() > 0.2)")
+    page.run("await new Promise(r => setTimeout(r, 1000))")
+    assert max(np.abs(w.samples).max() for w in server.last.heard) > 0.2
+    page.run("await client.leave()")
