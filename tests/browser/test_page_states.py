@@ -110,7 +110,7 @@ def test_nothing_is_cut_off_or_covered(show, size):
         language = "en" if number % 2 else "zh"
         found = show(scene, size, language).run(FOUND)
         faults += [f"{scene} ({language}): {fault}" for fault in found["faults"]]
-        assert found["count"] >= 2, f"{scene} shows hardly any controls"
+        assert found["count"] >= (1 if scene == "history" else 2), f"{scene} has no controls"
     assert not faults, "\n".join(faults)
 
 

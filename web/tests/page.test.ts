@@ -130,6 +130,28 @@ describe("the page", () => {
     page.unmount();
   });
 
+  it("opens a session with the face that was chosen before it", async () => {
+    vi.stubGlobal("fetch", async (path: string) =>
+      path === "/api/v1/avatars"
+        ? Response.json({
+            avatars: ["mei", "adam"].map((name) => ({ name, default: name === "mei", picture: `/${name}.jpg` })),
+          })
+        : new Response(null, { status: 404 }),
+    );
+    const page = await open();
+    expect(page.get("figure img").attributes("src")).toBe("/api/v1/avatars/mei/picture.jpg");
+    await page.get("nav .round:last-child").trigger("click");
+    await flushPromises();
+    const adam = page.get<HTMLInputElement>("input[value=adam]");
+    adam.element.checked = true;
+    await adam.trigger("change");
+    expect(page.get("figure img").attributes("src")).toBe("/api/v1/avatars/adam/picture.jpg");
+    await page.get(".go").trigger("click");
+    await flushPromises();
+    expect(calls("connect")).toEqual([[{ avatar: "adam", language: "zh" }]]);
+    page.unmount();
+  });
+
   it("starts again after the end, with an empty dialogue", async () => {
     const page = await open("ended");
     expect(page.get("[role=alert]").text()).toContain("有一阵子没人说话");

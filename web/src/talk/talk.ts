@@ -28,7 +28,8 @@ export function createTalk(client: LiveClient) {
 
   const captions = new Captions();
   const pacing = new Pacing(() => client.now());
-  let opening: Opening = {};
+  /** What the next session is opened with: what was chosen, in a session or before one. */
+  const opening = shallowRef<Opening>({});
   let timer = 0;
 
   const view = computed(() => chooseView(connection.value));
@@ -131,6 +132,7 @@ export function createTalk(client: LiveClient) {
     microphone,
     activity,
     setting,
+    opening,
     turns,
     latest,
     caption,
@@ -142,8 +144,8 @@ export function createTalk(client: LiveClient) {
     view,
 
     /** Open a session; a problem shows in `connection`. */
-    async start(how: Opening = opening): Promise<void> {
-      opening = how;
+    async start(how: Opening = {}): Promise<void> {
+      opening.value = { ...opening.value, ...how };
       turns.length = 0;
       failure.value = null;
       problem.value = null;
@@ -151,7 +153,7 @@ export function createTalk(client: LiveClient) {
       activity.value = "idle";
       silence();
       try {
-        await client.connect(how);
+        await client.connect(opening.value);
       } catch (error) {
         const why: Problem =
           error instanceof LiveError ? error.problem : { code: "failed", message: String(error) };
@@ -186,7 +188,7 @@ export function createTalk(client: LiveClient) {
     },
 
     change(what: Parameters<LiveClient["change"]>[0]): void {
-      opening = { ...opening, ...what };
+      opening.value = { ...opening.value, ...what };
       if (client.connection.phase === "connected") client.change(what);
     },
 
