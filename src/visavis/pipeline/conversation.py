@@ -165,17 +165,22 @@ class Conversation:
         if turn is not None:
             turn.note_cut(sent)
             self._stop_turn()
+        self._settle(lambda: self._flow.reset_face(picture))
+        return self._number
+
+    def _settle(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """Do something to the face once those before have left it, and before those who come."""
         before = set(self._tasks)
 
         async def settle() -> None:
             if before:
                 await asyncio.wait(before)
-            await self._flow.reset_face(picture)
+            await work()
 
-        self._settling = asyncio.create_task(settle(), name="settle the face")
-        self._tasks.add(self._settling)
-        self._settling.add_done_callback(self._tasks.discard)
-        return self._number
+        task = self._settling = asyncio.create_task(settle(), name="settle the face")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _stop_turn(self) -> None:
         if self._turn is not None and not self._break_off():
@@ -268,8 +273,7 @@ class Conversation:
     async def change_face(self, performance: Performance) -> None:
         """Go on with another performance; the one before is closed. Breaks off the current turn."""
         self._stop_turn()
-        await self._calm()
-        await self._flow.change_face(performance)
+        await self._settle(lambda: self._flow.change_face(performance))
 
     async def __aenter__(self) -> Conversation:
         return self

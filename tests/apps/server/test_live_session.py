@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from visavis.apps.server.sessions.registry import Sessions
 from visavis.apps.server.sessions.session import LiveSession
 from visavis.apps.server.settings import ServerSettings
 from visavis.core.errors import SessionsFull, UnknownVoice
-from visavis.core.types import Waveform
+from visavis.core.types import Transcript, Waveform
 from visavis.pipeline.playout import TICK_SAMPLES, Tick
 
 
@@ -384,6 +385,52 @@ async def test_speech_interrupts_the_face(
             await asyncio.sleep(0.05)
         story = await read_until(reader, "turn.ended")
     assert (story[-1].turn, story[-1].reason) == (turn, "interrupted")
+
+
+async def test_what_is_said_on_after_a_pause_belongs_to_the_question(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await sessions.open(microphone="off")
+    dialogue = session._dialogue
+
+    def heard(text: str) -> Transcript:
+        return Transcript(text, True, 0.0, 1.0, "zh")
+
+    async with session.events() as reader:
+        dialogue.on_question(heard("身份证丢了。"), time.monotonic())
+        dialogue.on_barge_in()
+        dialogue.on_question(heard("怎么补办？"), time.monotonic())
+        await read_until(reader, "turn.started")
+        story = await read_until(reader, "turn.started")
+        story += await read_until(reader, "transcript.final")
+        assert story[-1].text == "身份证丢了怎么补办？"
+        await read_until(reader, "turn.ended")
+        dialogue.on_question(heard("身份证丢了。"), time.monotonic() - 5)
+        dialogue.on_barge_in()
+        dialogue.on_question(heard("护照呢？"), time.monotonic())
+        await read_until(reader, "turn.ended")
+        story = await read_until(reader, "transcript.final")
+        assert story[-1].text == "护照呢？"
+
+
+async def test_a_question_asked_while_the_face_changes_waits_for_the_new_one(cast: Cast) -> None:
+    opened = Sessions(with_faces(cast, anna=32, bob=48), ServerSettings(sessions=1))
+    session = await opened.open()
+    async with session.events() as reader, session.watch(1000) as ticks:
+        change = asyncio.create_task(session.handle(commands.Change(avatar="bob")))
+        for _ in range(20):
+            await session.handle(commands.Ask(text="Who are you?"))
+            await asyncio.sleep(0.003)
+        await change
+        await session.handle(commands.Ask(text="Who are you?"))
+        story = await read_until(reader, "session.changed")
+        while story[-1].type != "turn.ended" or story[-1].reason == "interrupted":
+            story += await read_until(reader, "turn.ended")
+        assert story[-1].reason == "complete"
+        assert "error" not in {event.type for event in story}
+        seen = [tick async for tick in _now(ticks)]
+    assert {t.image.shape[0] for t in seen if t.turn == story[-1].turn} == {48}
+    await opened.close()
 
 
 async def test_a_microphone_that_is_off_starts_no_thread(sessions: Sessions) -> None:

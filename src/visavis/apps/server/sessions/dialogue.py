@@ -16,8 +16,8 @@ from visavis.pipeline.conversation import Conversation
 from visavis.pipeline.hearing import FaceNow
 from visavis.pipeline.playout import Playout
 
-MENDABLE = 12.0
-"""Seconds within which what the user says on is taken for the rest of a question that was cut."""
+MENDABLE = 2.5
+"""Seconds after the end of a question within which speech that follows is taken for its rest."""
 
 
 class Dialogue:
@@ -44,7 +44,7 @@ class Dialogue:
         self._narrator = narrator
         self._settings = settings
         self._clock = clock
-        self._unanswered, self._unanswered_at = "", 0.0
+        self._unanswered: Transcript | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.language: Language | None = None
         """Of the question that was heard last."""
@@ -86,8 +86,11 @@ class Dialogue:
     def on_barge_in(self) -> None:
         """The user speaks while the face does, or before it began."""
         turn = self._narrator.turn
-        if turn is not None and turn.transcripts and self._narrator.state == "thinking":
-            self._unanswered, self._unanswered_at = turn.question, self._clock()
+        self._unanswered = None
+        thinking = turn is not None and self._narrator.state == "thinking"
+        recent = self._clock() - self._narrator.asked < MENDABLE
+        if turn is not None and turn.transcripts and thinking and recent:
+            self._unanswered = turn.transcripts[-1]
         self.break_off()
 
     def on_listening(self, listening: bool) -> None:
@@ -108,10 +111,10 @@ class Dialogue:
 
     def on_question(self, question: Transcript, ended: float) -> None:
         """What was understood."""
-        # The user went on speaking after a pause that was taken for the end.
-        if self._unanswered and ended - self._unanswered_at < MENDABLE:
-            question = _join(self._unanswered, question)
-        self._unanswered = ""
+        before, self._unanswered = self._unanswered, None
+        if before is not None and before.language == question.language:
+            # The user went on speaking after a pause that was taken for the end.
+            question = _join(before.text, question)
         self.break_off()
         try:
             turn = self._conversation.ask_heard(question)

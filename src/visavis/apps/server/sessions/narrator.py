@@ -85,6 +85,11 @@ class Narrator:
         return self._current.turn if self._current else None
 
     @property
+    def asked(self) -> float:
+        """When the question under way was asked, or its sound ended; 0 where there is none."""
+        return self._current.asked if self._current else 0.0
+
+    @property
     def words(self) -> str:
         """What the face says now and said just before."""
         return " ".join(self._said)
