@@ -27,7 +27,7 @@ def test_words_go_through_the_mouth_shapes_that_they_need() -> None:
 def test_time_is_covered_without_gaps_or_overlaps_and_neighbours_alike_are_one() -> None:
     found = find_visemes(spell("bˈpɑː I↗n, tˈs"))
     assert found[0].start == 0
-    assert found[-1].end == 1300
+    assert found[-1].end == 1400
     assert all(a.end == b.start for a, b in itertools.pairwise(found))
     assert all(a.text != b.text for a, b in itertools.pairwise(found))
     assert all(mark.end > mark.start for mark in found)
