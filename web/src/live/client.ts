@@ -5,8 +5,8 @@ import { ServerClock, SmoothClock } from "./clock";
 import { Emitter } from "./emitter";
 import { EventsSocket } from "./events";
 import { chooseWays, GIVE_UP, PATIENCE, within, type Media } from "./media";
-import { CAPTURE_RATE, Microphone as Device } from "./microphone";
-import { chooseSound, MseMedia } from "./mse";
+import { Microphone as Device } from "./microphone";
+import { chooseSound } from "./mse";
 import { Player } from "./player";
 import { toLiveError } from "./problems";
 import { Server, type Opened } from "./server";
@@ -22,7 +22,7 @@ import type {
   Opening,
   Problem,
 } from "./types";
-import { WebRtcMedia } from "./webrtc";
+import { makeMedia } from "./ways";
 
 const TELL_EVERY = 1_000;
 const EVENTS_PATIENCE = 8;
@@ -327,19 +327,9 @@ class Client implements LiveClient {
   }
 
   private make(way: "webrtc" | "mse"): Media {
-    const { session } = this;
-    if (way === "webrtc")
-      return new WebRtcMedia({
-        iceServers: this.opened?.ice_servers ?? [],
-        answer: (sdp) => this.server.answer(session, sdp),
-        clock: this.clock,
-      });
-    const path = `/api/v1/sessions/${encodeURIComponent(session)}/media`;
-    return new MseMedia({
-      socket: (query) => this.server.socket(`${path}?${query}`),
-      capture: (stream, send) => this.device.capture(stream, send),
-      rate: CAPTURE_RATE,
-    });
+    const { server, session, clock, device } = this;
+    const iceServers = this.opened?.ice_servers ?? [];
+    return makeMedia(way, { server, session, clock, device, iceServers });
   }
 
   private async useDevice(): Promise<void> {
