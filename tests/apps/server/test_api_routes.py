@@ -212,7 +212,7 @@ class TestVoicesAndHealth:
         async with open_api(tmp_path, cast, headers={}) as api:
             response = await api.get("/")
             assert response.status_code == 200
-            assert "default-src 'self'" in response.headers["content-security-policy"]
+            assert "script-src 'self'" in response.headers["content-security-policy"]
             assert response.headers["x-content-type-options"] == "nosniff"
             script = response.text.partition('src="/assets/')[2].partition('"')[0]
             response = await api.get(f"/assets/{script}")

@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from visavis.apps.cli import exit_code, main
 from visavis.apps.server.auth import Gate
@@ -61,6 +63,15 @@ def wait_for(client: httpx.Client, path: str, patience: float = 120.0) -> httpx.
             pass
         assert time.monotonic() < end, f"{path} does not answer"
         time.sleep(0.1)
+
+
+def drain(socket: ClientConnection) -> ConnectionClosed:
+    """Read to the end of a WebSocket, and give how it ended."""
+    try:
+        while True:
+            socket.recv(20)
+    except ConnectionClosed as closed:
+        return closed
 
 
 def workers_in(folder: Path) -> list[int]:
@@ -109,8 +120,13 @@ def test_a_render_outlives_a_kill_of_the_server(tmp_path: Path) -> None:
         wait_for(client, "/readyz")
         assert process.stdout is not None
         assert process.stdout.readline() == f"ready: {address}/?token=tok\n"
-        began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        url = f"ws{address.removeprefix('http')}/v1/realtime?token=tok"
+        with connect(url) as talking:
+            assert "session.created" in str(talking.recv(30))
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            closed = drain(talking)
+        assert closed.rcvd is not None, "the listener was hung up on without a word"
         assert process.wait(20) == 0
         assert time.monotonic() - began < 10
 
