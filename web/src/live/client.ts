@@ -4,7 +4,7 @@ import { checkConnection } from "./check";
 import { ServerClock, SmoothClock } from "./clock";
 import { Emitter } from "./emitter";
 import { EventsSocket } from "./events";
-import { chooseWays, GIVE_UP, PATIENCE, within, type Media } from "./media";
+import { chooseWays, GIVE_UP, PATIENCE, UNKNOWN, within, type Media } from "./media";
 import { Microphone as Device } from "./microphone";
 import { chooseSound } from "./mse";
 import { Player } from "./player";
@@ -201,16 +201,8 @@ class Client implements LiveClient {
   }
 
   async figures(): Promise<Figures> {
-    const known = (await this.media?.figures()) ?? {};
-    return {
-      roundTrip: this.clock.roundTrip,
-      buffered: null,
-      fps: null,
-      droppedFrames: null,
-      loss: null,
-      bitrate: null,
-      ...known,
-    };
+    const known = await this.media?.figures();
+    return { ...UNKNOWN, roundTrip: this.clock.roundTrip, ...known };
   }
 
   check(report: (check: Check) => void): Promise<Check[]> {

@@ -3,6 +3,16 @@ import type { Figures } from "./types";
 /** Seconds from the start of a try to sound and picture, after which another way is taken. */
 export const PATIENCE = 4;
 
+/** Figures before anything is measured. */
+export const UNKNOWN: Figures = {
+  roundTrip: null,
+  buffered: null,
+  fps: null,
+  droppedFrames: null,
+  loss: null,
+  bitrate: null,
+};
+
 /** One way for sound and picture to come, and for the microphone to go. */
 export interface Media {
   readonly kind: "webrtc" | "mse";
