@@ -30,6 +30,9 @@ _WORDS = {
 }  # fmt: skip
 """Readings that pypinyin does not give, or gives without the neutral tone of speech."""
 
+_DIGITS = re.compile(r"([零一二三四五六七八九幺]{3,})")
+"""What is read digit by digit; jieba cuts it anywhere, and takes a character from what follows."""
+
 _FOR_WHOM = re.compile(
     r"[您你我他她它咱]|大家|自己|人民|群众|市民|企业|客户|用户|孩子|家人|父母|了"
 )
@@ -50,7 +53,19 @@ def cut_words(text: str) -> list[str]:
             # It reports the loading of its dictionary to stderr otherwise.
             jieba.setLogLevel(logging.WARNING)
             jieba.initialize()
-    return list(jieba.cut(text))
+    words: list[str] = []
+    for i, part in enumerate(_DIGITS.split(text)):
+        words += _group_digits(part) if i % 2 else jieba.cut(part)
+    return words
+
+
+def _group_digits(digits: str) -> list[str]:
+    """Cut what is read digit by digit as people say it: a year whole, a mobile number 3-4-4."""
+    if len(digits) <= 5:
+        return [digits]
+    first = len(digits) % 4 or 4
+    starts = [0, *range(first, len(digits), 4)]
+    return [digits[a:b] for a, b in itertools.pairwise([*starts, len(digits)])]
 
 
 def read_words(words: list[str]) -> list[str]:
