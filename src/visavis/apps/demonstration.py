@@ -26,7 +26,7 @@ class DemoQuestion:
 
 DEMO_QUESTIONS = (
     DemoQuestion("zh-written", "身份证丢了，怎么补办？", "zh"),
-    DemoQuestion("zh-spoken", "办理居住证需要带哪些材料？", "zh", ("zm_yunxi", "zf_xiaoxiao")),
+    DemoQuestion("zh-spoken", "办理居住证需要带哪些材料？", "zh", ("zm_yunxi", "zf_xiaohe")),
     DemoQuestion("en-written", "How do I replace a lost identity card?", "en"),
     DemoQuestion(
         "en-spoken",

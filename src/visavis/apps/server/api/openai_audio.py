@@ -43,10 +43,10 @@ VOICES: dict[str, dict[Language, str]] = {
     "coral": {"en": "af_bella", "zh": "zf_xiaoyi"},
     "echo": {"en": "am_echo", "zh": "zm_yunxi"},
     "fable": {"en": "bm_fable", "zh": "zm_yunxia"},
-    "marin": {"en": "af_heart", "zh": "zf_xiaoxiao"},
+    "marin": {"en": "af_heart", "zh": "zf_xiaohe"},
     "nova": {"en": "af_nova", "zh": "zf_xiaoyi"},
     "onyx": {"en": "am_onyx", "zh": "zm_yunjian"},
-    "sage": {"en": "af_sarah", "zh": "zf_xiaoni"},
+    "sage": {"en": "af_sarah", "zh": "zf_xiaohe"},
     "shimmer": {"en": "af_sky", "zh": "zf_xiaobei"},
     "verse": {"en": "am_puck", "zh": "zm_yunyang"},
 }
