@@ -14,14 +14,8 @@ import pytest
 from visavis.core.errors import StageError
 from visavis.core.types import FPS, Segment, VideoFrame, Waveform
 from visavis.pipeline.outbox import TurnMark
-from visavis.pipeline.playout import (
-    FADE,
-    SAMPLE_RATE,
-    TICK_SAMPLES,
-    Playout,
-    Tick,
-    TickStream,
-)
+from visavis.pipeline.playout import FADE, Playout
+from visavis.pipeline.ticks import SAMPLE_RATE, TICK_SAMPLES, Tick, TickStream
 
 
 class World:

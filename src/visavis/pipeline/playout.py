@@ -12,9 +12,7 @@ import asyncio
 import logging
 import time
 from bisect import insort
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,12 +21,10 @@ import numpy as np
 from visavis.core.errors import StageError
 from visavis.core.types import FPS, Floats, Picture, Segment, VideoFrame
 from visavis.pipeline.outbox import TurnMark
+from visavis.pipeline.ticks import SAMPLE_RATE, TICK_SAMPLES, Tick
 
 logger = logging.getLogger(__name__)
 
-SAMPLE_RATE = 24_000
-"""Hz of the sound of all ticks."""
-TICK_SAMPLES = SAMPLE_RATE // FPS
 PERIOD = 1 / FPS
 IDLE_AHEAD = 2
 """Idle pictures made before they are due."""
@@ -40,23 +36,6 @@ FADE = 192
 """Samples (8 ms) over which sound that is broken off dies away."""
 KEPT_TURNS = 8
 """Turns whose place on the stream clock is remembered: players report late."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tick:
-    """One picture and its sound.
-
-    Attributes:
-        index: Its time is ``index / 25`` seconds since the stream began.
-        image: RGB uint8 (H, W, 3); not to be written to.
-        sound: float32 (960,) at 24 kHz.
-        turn: Whose sound it is; 0 between turns.
-    """
-
-    index: int
-    image: Picture
-    sound: Floats
-    turn: int
 
 
 class Source(Protocol):
@@ -400,50 +379,3 @@ class Playout:
 
 _FALL: Floats = (0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADE + 1) / FADE)).astype(np.float32)
 """A fall from 1 to 0 without a corner."""
-
-
-class TickStream:
-    """Ticks as an async iterator. A slow reader loses the oldest, whole, and they are counted.
-
-    Use it with ``async with``; it ends when the session ends.
-    """
-
-    def __init__(self, limit: int, leave: Callable[[TickStream], None]) -> None:
-        self._ticks: deque[Tick] = deque(maxlen=limit)
-        self._arrived = asyncio.Event()
-        self._leave = leave
-        self._closed = False
-        self.dropped = 0
-
-    def put(self, tick: Tick) -> None:
-        """Hand a tick over."""
-        if len(self._ticks) == self._ticks.maxlen:
-            self.dropped += 1
-        self._ticks.append(tick)
-        self._arrived.set()
-
-    def close(self) -> None:
-        """Take nothing more. Safe to call twice."""
-        if not self._closed:
-            self._closed = True
-            with suppress(ValueError):
-                self._leave(self)
-            self._arrived.set()
-
-    async def __aenter__(self) -> TickStream:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
-        self._ticks.clear()
-
-    def __aiter__(self) -> TickStream:
-        return self
-
-    async def __anext__(self) -> Tick:
-        while not self._ticks:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._ticks.popleft()

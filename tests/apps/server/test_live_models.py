@@ -21,7 +21,7 @@ from visavis.apps.server.settings import ServerSettings
 from visavis.apps.settings import Settings
 from visavis.core.types import Floats, Sentence, Waveform
 from visavis.media.resampling import resample
-from visavis.pipeline.playout import Tick
+from visavis.pipeline.ticks import Tick
 
 pytestmark = pytest.mark.assets
 

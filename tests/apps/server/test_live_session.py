@@ -21,7 +21,7 @@ from visavis.apps.server.sessions.session import LiveSession
 from visavis.apps.server.settings import ServerSettings
 from visavis.core.errors import SessionsFull, UnknownVoice
 from visavis.core.types import Transcript, Waveform
-from visavis.pipeline.playout import TICK_SAMPLES, Tick
+from visavis.pipeline.ticks import TICK_SAMPLES, Tick
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 from visavis.apps.server.protocol import Command, ServerEvent
 from visavis.apps.server.protocol import events as told
 from visavis.apps.server.sessions.streams import EventReader
-from visavis.pipeline.playout import Tick, TickStream
+from visavis.pipeline.ticks import Tick, TickStream
 
 logger = logging.getLogger(__name__)
 

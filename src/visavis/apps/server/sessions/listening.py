@@ -25,7 +25,7 @@ from visavis.pipeline.hearing import (
     Press,
     SetMode,
 )
-from visavis.pipeline.playout import Tick
+from visavis.pipeline.ticks import Tick
 from visavis.pipeline.turn_taking import BargedIn, Began, Discarded, Mode, Paused, Resumed, Taken
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from visavis.core.errors import Error, StageError
 from visavis.core.types import FPS, Mark, Segment, Transcript
 from visavis.pipeline import events
 from visavis.pipeline.outbox import TurnMark
-from visavis.pipeline.playout import Tick
+from visavis.pipeline.ticks import Tick
 from visavis.pipeline.turn import Turn
 from visavis.pipeline.visemes import find_visemes
 

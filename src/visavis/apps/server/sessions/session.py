@@ -26,7 +26,8 @@ from visavis.core.types import FPS, Emotion, Language, Waveform
 from visavis.pipeline.conversation import Conversation
 from visavis.pipeline.flow import Limits, Manner
 from visavis.pipeline.hearing import Ears
-from visavis.pipeline.playout import SAMPLE_RATE, Playout, Tick, TickStream
+from visavis.pipeline.playout import Playout
+from visavis.pipeline.ticks import SAMPLE_RATE, Tick, TickStream
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast

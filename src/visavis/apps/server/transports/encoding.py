@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from visavis.apps.server.transports.ticks import SAMPLE_RATE, TICK_SAMPLES
 from visavis.core.types import FPS, Floats, Picture
+from visavis.pipeline.ticks import SAMPLE_RATE, TICK_SAMPLES
 
 if TYPE_CHECKING:
     from visavis.apps.server.transports.ticks import Tick

@@ -11,8 +11,8 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from visavis.apps.server.transports.encoding import CodedSound, CodedTick, SoundCodec
-from visavis.apps.server.transports.ticks import SAMPLE_RATE
 from visavis.core.types import FPS
+from visavis.pipeline.ticks import SAMPLE_RATE
 
 VIDEO_SCALE = 90_000
 """Units a second of the picture's times."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
 from pydantic import ValidationError
 
 from visavis.apps.server.protocol import COMMAND
+from visavis.apps.server.protocol.commands import Change
 from visavis.apps.server.protocol.events import Failure
 from visavis.apps.server.transports.ticks import Watched
+from visavis.core.errors import UnknownAvatar
+from visavis.stages.avatars import store
 
 LONGEST_COMMAND = 512 * 1024
 """Bytes; a typed question of the greatest length in the widest characters fits."""
@@ -59,12 +63,18 @@ class Intake:
             command = COMMAND.validate_json(message)
         except ValidationError as error:
             return _refuse(_describe(error))
+        if isinstance(command, Change) and command.avatar:
+            # A face may also be a file of this machine; over a wire only stored ones are chosen.
+            try:
+                await asyncio.to_thread(store.find, command.avatar)
+            except UnknownAvatar as error:
+                return _refuse(str(error), code="UnknownAvatar")
         await self._session.handle(command)
         return None
 
 
-def _refuse(message: str, retryable: bool = False) -> Failure:
-    return Failure(seq=0, at=0.0, turn=0, code="InputError", message=message, retryable=retryable)
+def _refuse(message: str, retryable: bool = False, code: str = "InputError") -> Failure:
+    return Failure(seq=0, at=0.0, turn=0, code=code, message=message, retryable=retryable)
 
 
 def _describe(error: ValidationError) -> str:

@@ -7,11 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from visavis.apps.server.protocol import Command, ServerEvent
-from visavis.core.types import FPS, Floats, Picture, Waveform
-
-SAMPLE_RATE = 24_000
-"""Hz of a tick's sound."""
-TICK_SAMPLES = SAMPLE_RATE // FPS
+from visavis.core.types import Floats, Picture, Waveform
 
 
 class Tick(Protocol):

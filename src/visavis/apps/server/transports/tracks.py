@@ -18,9 +18,9 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.packet import Packet
 
 from visavis.apps.server.transports.encoding import CodedSound, PictureCodec, TickEncoder
-from visavis.apps.server.transports.ticks import SAMPLE_RATE
 from visavis.core.types import FPS
 from visavis.pipeline.bridge import Worker
+from visavis.pipeline.ticks import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from visavis.apps.server.transports.ticks import Watched
