@@ -7,7 +7,8 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test serve lint bench models test-models browser database page test-page clean
+.PHONY: help setup demo test serve lint bench models test-models browser database network page \
+	test-page clean
 
 PY := .venv/bin/python
 VISAVIS := .venv/bin/visavis
@@ -21,7 +22,7 @@ setup: .venv/.default
 demo: .venv/.default models
 	@$(VISAVIS) demo
 
-test: .venv/.dev test-models browser database lint test-page
+test: .venv/.dev test-models browser database network lint test-page
 	@$(PY) -m pytest
 
 lint: .venv/.dev
@@ -57,6 +58,40 @@ browser:
 	    { apt-get -q update && DEBIAN_FRONTEND=noninteractive \
 	        apt-get -qy install --no-install-recommends chromium; } >"$$log" 2>&1 ||
 	        { tail -5 "$$log"; echo "browser tests are skipped: chromium could not be installed"; }
+	    rm -f "$$log"
+	fi
+
+# TURN, a reverse proxy and bad wires are tested with the real things; the tests start them on ports
+# of their own, never as services.
+network:
+	@missing=
+	command -v turnserver >/dev/null 2>&1 || missing+=" coturn"
+	[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || missing+=" nginx-light"
+	{ command -v ip && command -v tc; } >/dev/null 2>&1 || missing+=" iproute2"
+	if [ -z "$$missing" ]; then
+	    exit 0
+	elif ! command -v apt-get >/dev/null 2>&1; then
+	    echo "tests of the network are skipped:$$missing not there, and no apt-get to install it with"
+	elif [ "$$(id -u)" != 0 ]; then
+	    echo "tests of the network are skipped:$$missing not there, and only root may install it"
+	else
+	    echo "installing$$missing for the tests of the network"
+	    log=$$(mktemp)
+	    # Debian would start them as services; nobody asked for that.
+	    policy=/usr/sbin/policy-rc.d
+	    if [ -e "$$policy" ]; then policy=; else
+	        printf '#!/bin/sh\nexit 101\n' >"$$policy"; chmod +x "$$policy"
+	    fi
+	    trap '[ -z "$$policy" ] || rm -f "$$policy"' EXIT
+	    { apt-get -q update && DEBIAN_FRONTEND=noninteractive \
+	        apt-get -qy install --no-install-recommends $$missing; } >"$$log" 2>&1 ||
+	        { tail -5 "$$log"
+	          echo "tests of the network are skipped:$$missing could not be installed"; }
+	    # Nor at the next boot.
+	    ! command -v systemctl >/dev/null 2>&1 ||
+	        for unit in coturn nginx; do
+	            [[ $$missing != *$$unit* ]] || systemctl -q disable "$$unit" >/dev/null 2>&1 || true
+	        done
 	    rm -f "$$log"
 	fi
 

@@ -26,9 +26,11 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from live_house import TOKEN, make_app, run
 from live_standin import StandInSession
+from turn_server import CREDENTIAL, USER, find_port, run_turn, why_not
 
 from visavis.apps.server.protocol.events import TurnEnded, TurnStarted
-from visavis.apps.server.settings import ServerSettings
+from visavis.apps.server.settings import IceServer, ServerSettings
+from visavis.apps.server.transports.ice import IceServers
 
 pytestmark = pytest.mark.browser
 
@@ -388,6 +390,40 @@ def test_the_check_says_what_is_wrong_where_udp_is_blocked(live):
     (webrtc,) = [c for c in checks if c["step"] == "webrtc"]
     assert webrtc["outcome"] == "failed"
     assert "no STUN or TURN server is set" in webrtc["detail"]
+
+
+@pytest.fixture(scope="module")
+def turn(tmp_path_factory):
+    if reason := why_not():
+        pytest.skip(reason)
+    with run_turn(tmp_path_factory.mktemp("turn")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("credential", "is_up", "outcome", "words"),
+    [
+        (CREDENTIAL, True, "ok", ["relayed"]),
+        ("a-wrong-one", True, "failed", ["TURN refused this device", "the credential is wrong"]),
+        (CREDENTIAL, False, "failed", ["neither STUN nor TURN answers", "it is not reachable"]),
+    ],
+)
+def test_the_check_says_what_turn_does(live, server, turn, credential, is_up, outcome, words):
+    url = turn.url() if is_up else f"turn:{turn.host}:{find_port(turn.host)}"
+    entry = {"urls": [url], "username": USER, "credential": credential}
+    settings = ServerSettings(ice_servers=(IceServer(**entry),))
+    state = server.app.state
+    before = state.house.settings, state.ice
+    state.house.settings, state.ice = settings, IceServers(settings.ice_servers)
+    try:
+        checks = live.run("open(); return await client.check(() => undefined)")
+    finally:
+        state.house.settings, state.ice = before
+    found = {c["step"]: c for c in checks}
+    assert found["webrtc"]["outcome"] == "ok"
+    assert found["turn"]["outcome"] == outcome, found
+    for word in words:
+        assert word in found["turn"]["detail"]
 
 
 def test_a_standard_player_in_the_browser_watches_by_whep(live, server):

@@ -15,8 +15,14 @@ from aiortc.rtp import RtcpSrPacket
 class Viewer:
     """Watches; `flashes` and `beeps` are times on the sender's wall clock, by its reports."""
 
-    def __init__(self, *, microphone: Any = None, codec: str = "") -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration([]))
+    def __init__(
+        self,
+        *,
+        microphone: Any = None,
+        codec: str = "",
+        configuration: RTCConfiguration | None = None,
+    ) -> None:
+        self.connection = RTCPeerConnection(configuration or RTCConfiguration([]))
         self.frames: list[tuple[float, int, float]] = []  # arrival, RTP time, brightness
         self.sounds: list[tuple[float, int, float]] = []  # arrival, RTP time, loudness
         self.onsets: list[float] = []  # arrival of the first loud sample

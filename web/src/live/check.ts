@@ -81,8 +81,13 @@ async function tryPeer(
   if (!("RTCPeerConnection" in globalThis)) throw new Error("this browser has no WebRTC");
   const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy });
   const found = new Set<string>();
+  const refused = new Set<string>();
   peer.addEventListener("icecandidate", ({ candidate }) => {
     if (candidate?.type) found.add(candidate.type);
+  });
+  peer.addEventListener("icecandidateerror", ({ url, errorCode, errorText }) => {
+    // From 700 on it is the browser's own: no answer came.
+    if (errorCode < 700) refused.add(`${url} (${errorCode} ${errorText})`);
   });
   try {
     const channel = peer.createDataChannel("check");
@@ -96,7 +101,7 @@ async function tryPeer(
     try {
       await within(PATIENCE, back, "");
     } catch {
-      throw new Error(explain(found, facts));
+      throw new Error(explain(found, facts, refused));
     }
     return describeWay(await peer.getStats());
   } finally {
@@ -105,14 +110,19 @@ async function tryPeer(
 }
 
 /** Why no way was found, as far as the candidates tell. */
-export function explain(found: ReadonlySet<string>, facts: ConnectionFacts): string {
-  const deaf = facts.probes.filter((probe) => !probe.reachable).map((probe) => probe.url);
+export function explain(
+  found: ReadonlySet<string>,
+  facts: ConnectionFacts,
+  refused: ReadonlySet<string> = new Set(),
+): string {
   const words = ["no way for UDP between this device and the server"];
   if (!facts.ice_servers.length) words.push("no STUN or TURN server is set");
+  else if (refused.size) words.push(`TURN refused this device: ${[...refused].join(", ")}`);
   else if (!found.has("srflx") && !found.has("relay"))
     words.push("neither STUN nor TURN answers this device: UDP seems to be blocked");
   else if (!found.has("relay")) words.push("no TURN server could be used");
-  if (deaf.length) words.push(`these do not answer the server: ${deaf.join(", ")}`);
+  for (const { url, reachable, problem } of facts.probes)
+    if (!reachable) words.push(`the server cannot use ${url}: ${problem}`);
   return words.join("; ");
 }
 

@@ -117,8 +117,11 @@ describe("explain", () => {
     expect(explain(new Set(["host"]), facts)).toContain("no STUN or TURN server is set");
     expect(explain(new Set(["host"]), stun)).toContain("UDP seems to be blocked");
     expect(explain(new Set(["host", "srflx"]), stun)).toContain("no TURN server");
-    const deaf = { ...stun, probes: [{ url: "stun:x", reachable: false, problem: "" }] };
-    expect(explain(new Set(), deaf)).toContain("do not answer the server: stun:x");
+    const deaf = { ...stun, probes: [{ url: "stun:x", reachable: false, problem: "it is down" }] };
+    expect(explain(new Set(), deaf)).toContain("the server cannot use stun:x: it is down");
+    const refused = explain(new Set(["host"]), stun, new Set(["turn:x (401 Unauthorized)"]));
+    expect(refused).toContain("TURN refused this device: turn:x (401 Unauthorized)");
+    expect(refused).not.toContain("UDP seems to be blocked");
   });
 });
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import ssl
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +23,12 @@ PATIENCE = 1.0
 """Seconds to wait for a STUN or TURN server; gathering would wait for five, and so would the page."""
 FRESH = 60.0
 """Seconds that a probe's result is believed."""
-_DEFAULT_PORTS = {"stun": 3478, "stuns": 5349, "turn": 3478, "turns": 5349}
+_REFUSALS = {
+    401: "the user name or the credential is wrong",
+    403: "it does not serve this machine",
+    486: "this user has as many relays as its quota allows",
+    508: "all its relay ports are taken",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Probe:
 
     Attributes:
         url: As it is set.
-        reachable: Whether it did.
+        reachable: Whether it did, and a TURN server gave out a relay.
         seconds: How long it took.
         address: This machine's address and port as it was seen there; empty when that is unknown.
         problem: Why not, in words.
@@ -86,12 +94,16 @@ class IceServers:
         async with self._lock:
             now = time.monotonic()
             if self._probed is None or now - self._probed > FRESH:
-                urls = [url for server in self.servers for url in server.urls]
-                self._probes = tuple(await asyncio.gather(*map(probe_server, urls)))
+                asked = [
+                    probe_server(url, server.username, server.credential.get_secret_value())
+                    for server in self.servers
+                    for url in server.urls
+                ]
+                self._probes = tuple(await asyncio.gather(*asked))
                 self._probed = time.monotonic()
                 for found in self._probes:
                     if not found.reachable:
-                        logger.warning("%s does not answer: %s", found.url, found.problem)
+                        logger.warning("%s is left out: %s", found.url, found.problem)
             return self._probes
 
     async def configure(self) -> RTCConfiguration:
@@ -106,28 +118,82 @@ class IceServers:
         return RTCConfiguration(servers)
 
 
-async def probe_server(url: str) -> Probe:
-    """Ask a STUN or TURN server for this machine's address, or connect where it speaks TCP."""
+async def probe_server(url: str, username: str = "", credential: str = "") -> Probe:
+    """Ask a STUN server for this machine's address, or a TURN server for a relay.
+
+    Args:
+        url: As in ``RTCIceServer.urls``.
+        username: Of TURN.
+        credential: Of TURN.
+    """
     began = time.monotonic()
     try:
         parts = parse_stun_turn_uri(url)
-        host = str(parts["host"])
-        scheme = str(parts["scheme"])
-        port = int(parts["port"] or _DEFAULT_PORTS[scheme])
+        host, port, scheme = str(parts["host"]), int(parts["port"]), str(parts["scheme"])
         async with asyncio.timeout(PATIENCE):
-            if scheme.endswith("s") or parts.get("transport") == "tcp":
+            if scheme in ("turn", "turns"):
+                address = await _ask_relay(
+                    host, port, scheme == "turns", parts["transport"], username, credential
+                )
+            elif scheme == "stuns":
                 _, writer = await asyncio.open_connection(host, port)
                 writer.close()
                 await writer.wait_closed()
                 address = ""
             else:
                 address = await _ask_address(host, port)
+        problem = ""
     except TimeoutError:
-        problem = f"no answer within {PATIENCE:g} s; is UDP let through, and is the port right?"
-        return Probe(url, False, time.monotonic() - began, problem=problem)
+        way = "TCP" if url.startswith(("stuns", "turns")) or url.endswith("=tcp") else "UDP"
+        address = ""
+        problem = (
+            f"it is not reachable: no answer within {PATIENCE:g} s; does it run, and is {way} let"
+            " through?"
+        )
+    except _Refused as error:
+        address, problem = "", str(error)
+    except ssl.SSLCertVerificationError as error:
+        address, problem = "", f"its certificate is not trusted ({error.verify_message})"
+    except socket.gaierror:
+        address, problem = "", "there is no such host name"
+    except ConnectionRefusedError:
+        address, problem = "", "it is not reachable: nothing listens at this port"
     except (OSError, ValueError, KeyError) as error:
-        return Probe(url, False, time.monotonic() - began, problem=str(error))
-    return Probe(url, True, time.monotonic() - began, address)
+        address, problem = "", str(error)
+    return Probe(url, not problem, time.monotonic() - began, address, problem)
+
+
+class _Refused(Exception):
+    """A TURN server answered, and gives out no relay."""
+
+
+async def _ask_relay(
+    host: str, port: int, tls: bool, transport: str, username: str, credential: str
+) -> str:
+    """Get a relay (RFC 8656), give it back, and return this machine's address as it was seen."""
+    from aioice import stun, turn
+
+    gone = asyncio.Event()
+
+    class Relay(asyncio.DatagramProtocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            gone.set()
+
+    try:
+        relay, _ = await turn.create_turn_endpoint(
+            Relay, (host, port), username, credential, ssl=tls or None, transport=transport
+        )
+    except stun.TransactionTimeout:
+        raise TimeoutError from None
+    except stun.TransactionFailed as error:
+        code, reason = error.response.attributes.get("ERROR-CODE", (0, ""))
+        why = f"TURN refused: {_REFUSALS.get(code, 'it gives out no relay')} ({code} {reason})"
+        raise _Refused(why) from None
+    seen = relay.get_extra_info("related_address")
+    relay.close()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(gone.wait(), 0.3)
+    return f"{seen[0]}:{seen[1]}"
 
 
 async def _ask_address(host: str, port: int) -> str:
