@@ -28,12 +28,14 @@ class Ready(BaseModel):
     trouble: str = Field(default="", description="Why it cannot become ready.")
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Alive?")
 async def tell_alive() -> Alive:
     """Answer as long as the process does."""
     return Alive()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     summary="Ready?",

@@ -14,6 +14,10 @@ ACCESS = "open"
 
 router = APIRouter(tags=["health"])
 
+_OF_PROXIES = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
+               "x-real-ip"}  # fmt: skip
+"""Headers that proxies add; any one shows that somebody else may be behind a loopback address."""
+
 
 @router.get(
     "/metrics",
@@ -31,7 +35,7 @@ async def show_metrics(request: Request, house: HouseOf) -> Response:
 
 def _is_local(request: Request) -> bool:
     """Whether the caller is on this machine: what a proxy passes on is not."""
-    if request.client is None or "x-forwarded-for" in request.headers:
+    if request.client is None or not _OF_PROXIES.isdisjoint(request.headers.keys()):
         return False
     try:
         return ipaddress.ip_address(request.client.host).is_loopback

@@ -44,18 +44,21 @@ _REFUSED = """<!doctype html><html lang="en"><meta charset="utf-8">
 <h1 style="font-size:1.4rem">{title}</h1><p>{text}</p>"""
 
 
+@router.head("/")
 @router.get("/")
 async def show_page(request: Request) -> Response:
     """Show the page; an address with a token becomes a cookie first."""
     return _enter(request, "index.html")
 
 
+@router.head("/admin")
 @router.get("/admin")
 async def show_admin(request: Request) -> Response:
     """Show the operator's page; an address with a token becomes a cookie first."""
     return _enter(request, "admin.html")
 
 
+@router.head("/{path:path}")
 @router.get("/{path:path}")
 async def show_file(path: str) -> Response:
     """Send a file of the page."""
