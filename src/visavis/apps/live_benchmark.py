@@ -197,7 +197,7 @@ async def _one_round(
         if seconds is not None:
             taken.setdefault(name, []).append(seconds)
 
-    ended = await listener.microphone.say(speech[number % len(speech)])
+    ended = await listener.microphone.say(speech[number % len(speech)]).ended
     await listener.wait_for(_speaks, ended, _PATIENCE)
     await asyncio.sleep(_SPOKEN_FOR)
     note("spoken_to_sound", _since(ended, listener.sound.first_loud(ended)))
@@ -210,10 +210,9 @@ async def _one_round(
     await asyncio.sleep(_SPOKEN_FOR)
     note("typed_to_sound", _since(asked, listener.sound.first_loud(asked)))
     note("typed_to_picture", _since(asked, _picture_of(listener, asked)))
-    spoke = time.monotonic()
-    over = listener.microphone.say(speech[(number + 1) % len(speech)])
-    await _stop(listener, spoke, "speech_to_silence", note)
-    ended = await over
+    saying = listener.microphone.say(speech[(number + 1) % len(speech)])
+    await _stop(listener, await saying.began, "speech_to_silence", note)
+    ended = await saying.ended
     await listener.wait_for(_speaks, ended, _PATIENCE)
     await _stop(listener, await listener.send(type="interrupt"), "stop_to_silence", note)
 

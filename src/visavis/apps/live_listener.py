@@ -32,6 +32,8 @@ from visavis.media.resampling import Resampler
 RATE = 48_000
 """Hz of WebRTC sound."""
 _PACKET = RATE // 50
+SPEECH = 0.01
+"""Root mean square from which a packet that is sent is speech: 20 dB below what a voice has."""
 LOUD = 0.004
 """Root mean square from which a packet of sound is speech and no coding noise."""
 
@@ -76,6 +78,19 @@ class Arrivals:
         return found[-1] if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """Something that is being said into a microphone.
+
+    Attributes:
+        began: Gives the moment at which its first sound, not silence, was sent.
+        ended: Gives the moment at which its last one was.
+    """
+
+    began: asyncio.Future[float]
+    ended: asyncio.Future[float]
+
+
 class Microphone(AudioStreamTrack):
     """A microphone that hears silence, or what it is given to hear."""
 
@@ -84,18 +99,20 @@ class Microphone(AudioStreamTrack):
         self._packets: deque[Floats] = deque()
         self._sent = 0
         self._began: float | None = None
-        self._spoke_until: asyncio.Future[float] | None = None
+        self._saying: Saying | None = None
+        self._loud_at = 0.0
 
-    def say(self, speech: Waveform) -> asyncio.Future[float]:
-        """Speak; the future gives the moment at which the last sample was sent."""
+    def say(self, speech: Waveform) -> Saying:
+        """Speak."""
         samples = speech.samples
         if speech.sample_rate != RATE:
             resampler = Resampler(speech.sample_rate, RATE)
             samples = np.concatenate([resampler.feed(samples), resampler.flush()])
         samples = np.concatenate([samples, np.zeros(-len(samples) % _PACKET, np.float32)])
         self._packets.extend(samples.reshape(-1, _PACKET))
-        self._spoke_until = asyncio.get_running_loop().create_future()
-        return self._spoke_until
+        loop = asyncio.get_running_loop()
+        self._saying = Saying(loop.create_future(), loop.create_future())
+        return self._saying
 
     async def recv(self) -> AudioFrame:
         """Give the next 20 ms when they are due."""
@@ -103,9 +120,13 @@ class Microphone(AudioStreamTrack):
         due = self._began + self._sent / RATE
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         packet = self._packets.popleft() if self._packets else np.zeros(_PACKET, np.float32)
-        if not self._packets and self._spoke_until is not None:
-            self._spoke_until.set_result(time.monotonic())
-            self._spoke_until = None
+        if np.sqrt(np.mean(packet**2)) > SPEECH:
+            self._loud_at = time.monotonic()
+            if self._saying is not None and not self._saying.began.done():
+                self._saying.began.set_result(self._loud_at)
+        if not self._packets and self._saying is not None:
+            self._saying.ended.set_result(self._loud_at)
+            self._saying = None
         pcm = np.rint(np.clip(packet, -1, 1) * 32767).astype(np.int16)
         frame = AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")
         frame.sample_rate, frame.pts = RATE, self._sent
