@@ -6,6 +6,11 @@ const GATHER = 800;
 const DISCONNECTED_FOR = 3_000;
 const SILENT_FOR = 3;
 const WATCH_EVERY = 1_000;
+/**
+ * Milliseconds for which a picture waits at least. Sound waits as long in its jitter buffer on a good
+ * network, and browsers put right only what is further apart than 30 ms.
+ */
+const PICTURE_WAITS = 60;
 
 export interface WebRtcOptions {
   iceServers: RTCIceServer[];
@@ -48,7 +53,8 @@ export class WebRtcMedia implements Media {
     this.peer = new RTCPeerConnection({ iceServers: options.iceServers, bundlePolicy: "max-bundle" });
     // Room for a microphone from the start, so that one may come later without a new offer.
     this.sound = this.peer.addTransceiver("audio", { direction: "sendrecv" });
-    this.peer.addTransceiver("video", { direction: "recvonly" });
+    const { receiver } = this.peer.addTransceiver("video", { direction: "recvonly" });
+    receiver.jitterBufferTarget = PICTURE_WAITS;
     this.peer.addEventListener("track", (event) => this.stream.addTrack(event.track));
   }
 

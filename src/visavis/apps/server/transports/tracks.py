@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aiortc.clock import datetime_to_ntp
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.packet import Packet
 
@@ -23,6 +26,8 @@ from visavis.pipeline.bridge import Worker
 from visavis.pipeline.ticks import SAMPLE_RATE
 
 if TYPE_CHECKING:
+    from aiortc import RTCRtpSender
+
     from visavis.apps.server.transports.ticks import Watched
 
 _PICTURE_BASE = Fraction(1, 90_000)
@@ -41,11 +46,14 @@ class CodedTrack(MediaStreamTrack):
 
     Args:
         kind: ``video`` or ``audio``.
+        note_sent: Told the time of each packet, in seconds of the stream, once it has left.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, note_sent: Callable[[float], None] = lambda time: None) -> None:
         super().__init__()
         self.kind = kind
+        self._note_sent = note_sent
+        self._sent: float | None = None
         self._packets: deque[tuple[float, Packet[Any]]] = deque(maxlen=_WAITING)
         self._arrived = asyncio.Event()
 
@@ -60,6 +68,8 @@ class CodedTrack(MediaStreamTrack):
         Raises:
             MediaStreamError: The track has ended.
         """
+        if self._sent is not None:
+            self._note_sent(self._sent)
         while not self._packets:
             if self.readyState != "live":
                 raise MediaStreamError
@@ -69,6 +79,7 @@ class CodedTrack(MediaStreamTrack):
         wait = due - time.monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
+        self._sent = float((packet.pts or 0) * (packet.time_base or 0))
         return packet
 
     def stop(self) -> None:
@@ -86,9 +97,29 @@ class TickTracks:
     """
 
     def __init__(self) -> None:
-        self.picture = CodedTrack("video")
-        self.sound = CodedTrack("audio")
+        self.picture = CodedTrack("video", partial(self._report, "video"))
+        self.sound = CodedTrack("audio", partial(self._report, "audio"))
         self._encoder: TickEncoder | None = None
+        self._senders: dict[str, RTCRtpSender] = {}
+        self._origin: float | None = None
+
+    def report_by(self, *senders: RTCRtpSender) -> None:
+        """Let the sender reports of both tracks tell the stream's clock.
+
+        aiortc's tell when a packet left, and a picture leaves later than its sound by the time that
+        it takes to code, so players would show it so much too late.
+        """
+        self._senders = {sender.kind: sender for sender in senders}
+
+    def _report(self, kind: str, sent: float) -> None:
+        """Take down the moment that belongs to the packet that a sender sent last."""
+        sender = self._senders.get(kind)
+        if sender is None:
+            return
+        if self._origin is None:
+            self._origin = time.time() - sent
+        moment = datetime.fromtimestamp(self._origin + sent, UTC)
+        setattr(sender, "_RTCRtpSender__ntp_timestamp", datetime_to_ntp(moment))  # noqa: B010
 
     def want_keyframe(self) -> None:
         """Let the other side decode from the next picture on."""

@@ -144,6 +144,7 @@ class Peer:
         if chosen:
             self._codec = "vp8" if chosen[0] == "vp8" else "h264"
         self._listen_to_feedback(video.sender)
+        self._tracks.report_by(sound.sender, video.sender)
         return sdp
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
