@@ -24,7 +24,7 @@ export const en: Words = {
   },
   talk: {
     hold: "Hold to talk",
-    release: "Let go to get the answer",
+    release: "Let go to ask",
     holdLonger: "Keep it pressed while you speak",
     space: "Or hold the space bar",
     open: "Hands-free",
