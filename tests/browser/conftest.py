@@ -69,13 +69,15 @@ def served(tmp_path_factory):
 class Page:
     """A tab of Chromium, driven by the DevTools protocol."""
 
-    def __init__(self, socket):
+    def __init__(self, socket, session=""):
         self._socket = socket
+        self._session = {"sessionId": session} if session else {}
         self._numbers = itertools.count(1)
 
     def call(self, method, **params):
         number = next(self._numbers)
-        self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        message = {"id": number, "method": method, "params": params, **self._session}
+        self._socket.send(json.dumps(message))
         while True:
             answer = json.loads(self._socket.recv(timeout=60))
             if answer.get("id") == number:
@@ -146,3 +148,21 @@ def page(browser):
         yield Page(socket)
     with opener.open(f"{browser}/json/close/{target['id']}", timeout=30):
         pass
+
+
+@pytest.fixture
+def stranger(browser):
+    """A tab that shares nothing with `page`, as if another browser had opened it."""
+    client = pytest.importorskip("websockets.sync.client", reason="pip install -e '.[dev]'")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{browser}/json/version", timeout=30) as answer:
+        address = json.load(answer)["webSocketDebuggerUrl"]
+    with client.connect(address, max_size=None, proxy=None) as socket:
+        whole = Page(socket)
+        context = whole.call("Target.createBrowserContext")["browserContextId"]
+        target = whole.call(
+            "Target.createTarget", url="about:blank", browserContextId=context, newWindow=True
+        )["targetId"]
+        attached = whole.call("Target.attachToTarget", targetId=target, flatten=True)
+        yield Page(socket, attached["sessionId"])
+        whole.call("Target.disposeBrowserContext", browserContextId=context)
