@@ -90,7 +90,8 @@ export class WebRtcMedia implements Media {
   now(): number | null {
     const server = this.options.clock.at(performance.now() / 1000);
     if (server === null) return null;
-    return Math.max(0, server - (this.options.clock.roundTrip ?? 0) / 2 - this.delay);
+    const delay = Math.max(this.delay, PICTURE_WAITS / 1000);
+    return Math.max(0, server - (this.options.clock.roundTrip ?? 0) / 2 - delay);
   }
 
   skip(): void {
