@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from visavis.apps.settings import Settings
+from visavis.apps.speech_memory import SpeechMemory
 from visavis.core import registry
 from visavis.core.errors import OutputUnwritable, TextUnusable, UnknownVoice
 
@@ -37,12 +38,19 @@ class VoiceRouter:
     Args:
         stages: Names of the stages to look in; all registered ones by default.
         sample_rate: Hz.
+        remembered: Seconds of speech that are kept, in case the same is said again.
     """
 
-    def __init__(self, stages: Sequence[str] | None = None, sample_rate: int = SPEECH_RATE) -> None:
+    def __init__(
+        self,
+        stages: Sequence[str] | None = None,
+        sample_rate: int = SPEECH_RATE,
+        remembered: float = 0.0,
+    ) -> None:
         self._names = list(stages) if stages is not None else registry.names("synthesizers")
         self._stages: dict[str, Synthesizer] = {}
         self._rate = sample_rate
+        self._memory = SpeechMemory(remembered)
 
     def voices(self) -> list[Voice]:
         """List the voices of all stages, at the rate at which they leave."""
@@ -73,11 +81,18 @@ class VoiceRouter:
             UnknownVoice: No stage has it.
         """
         stage = self._stage(self.find(voice).synthesizer)
+        if known := self._memory.recall(sentence, voice):
+            for speech in known:
+                yield speech
+            return
+        spoken: list[Speech] = []
         speeches = stage.speak(sentence, voice)
         convert = _RateConverter(self._rate)
         try:
             async for speech in speeches:
-                yield convert(speech)
+                spoken.append(convert(speech))
+                yield spoken[-1]
+            self._memory.keep(sentence, voice, spoken)
         finally:
             close = getattr(speeches, "aclose", None)
             if close is not None:
@@ -131,6 +146,7 @@ class Cast:
         emotion: Of every sentence, or None to let the answer decide.
         intensity: Of the emotion, 0..1.
         pose: How much the head moves of itself.
+        remembered: Seconds of speech that are kept, in case the same is said again.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -139,6 +155,7 @@ class Cast:
     emotion: Emotion | None = None
     intensity: float | None = None
     pose: Pose = "natural"
+    remembered: float = 0.0
     _router: VoiceRouter | None = None
     _recognizer: Recognizer | None = None
     _responder: Responder | None = None
@@ -174,7 +191,7 @@ class Cast:
     def router(self) -> VoiceRouter:
         """All voices."""
         if self._router is None:
-            self._router = VoiceRouter()
+            self._router = VoiceRouter(remembered=self.remembered)
         return self._router
 
     @property

@@ -41,6 +41,8 @@ QUESTIONS: dict[Language, tuple[str, ...]] = {
 LATE = 1 / FPS
 """Seconds after its time from which a frame is late: one frame."""
 _PATIENCE = 40.0
+_UNREMEMBERED = {"VISAVIS_SERVER_REMEMBERED_SPEECH": "0"}
+"""The same questions come again and again here; each answer is spoken anew."""
 _SPOKEN_FOR = 2.5
 """Seconds of an answer that are listened to before it is interrupted."""
 
@@ -116,7 +118,7 @@ def bench_live(
     machine = describe_machine()
     speech = asyncio.run(_speak_questions(cast))
     tell("the server starts")
-    with start_server(sessions) as (url, token, pid):
+    with start_server(sessions, environment=_UNREMEMBERED) as (url, token, pid):
         tell("listeners come in")
         figures = asyncio.run(_measure(url, token, pid, speech, turns, sessions, minutes, tell))
     return {"machine": machine, "sessions": sessions, "figures": figures}

@@ -118,7 +118,7 @@ async def open_house(
     from visavis.apps.server.store.store import Store
     from visavis.apps.settings import load_settings
 
-    cast = cast or Cast(load_settings())
+    cast = cast or Cast(load_settings(), remembered=settings.remembered_speech)
 
     def watch(session: LiveSession) -> None:
         metrics.sessions_opened.inc()

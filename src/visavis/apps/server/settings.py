@@ -58,6 +58,9 @@ class ServerSettings(BaseSettings):
     idle_limit: float = Field(
         300.0, gt=0, description="Seconds without a word after which a session ends."
     )
+    remembered_speech: float = Field(
+        600.0, ge=0, le=36_000, description="Seconds of speech kept in case the same is said again."
+    )
     session_limit: float = Field(3600.0, gt=0, description="Longest session in seconds.")
     vanished_limit: float = Field(
         20.0, gt=0, description="Seconds without any connection after which a session ends."
