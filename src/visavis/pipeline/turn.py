@@ -49,6 +49,7 @@ class Turn:
         self._spoken: list[_Spoken] = []
         self._delivered = 0
         self._played: int | None = None
+        self._was_sent = False
 
     @property
     def sentences(self) -> Sequence[Sentence]:
@@ -93,12 +94,18 @@ class Turn:
         """Correct what was heard: the listener's player stands at this second of the turn."""
         self._played = min(max(round(seconds * FPS), self._played or 0), self._delivered)
 
+    def note_sent(self) -> None:
+        """Take down that all of it is on its way: a player a little behind will get to the end."""
+        self._was_sent = True
+
     def heard(self) -> str:
         """Return the part of the answer that reached the listener, cut at a word.
 
         What was delivered counts as heard, unless the player said how far it got.
         """
         limit = self._delivered if self._played is None else self._played
+        if self._was_sent and self._delivered - limit <= _BEHIND:
+            limit = self._delivered
         complete = self.state == "complete" and limit == self._delivered
         texts = []
         for spoken in self._spoken:
@@ -121,6 +128,8 @@ class Turn:
 
 
 _SLACK = 0.3 * FPS
+_BEHIND = 1.5 * FPS
+"""Frames that a player's last report may lie back at the end: it buffers, and reports each second."""
 
 
 def _cut(spoken: _Spoken, frames: int) -> str:

@@ -248,6 +248,8 @@ class Narrator:
         self._current = None
         self.last_activity = self._clock()
         reason = "failed" if mark.error is not None else "complete"
+        if mark.error is None:
+            current.turn.note_sent()
         self._emit(told.TurnEnded, mark.turn, reason=reason, heard=current.turn.heard())
         self._update()
 
