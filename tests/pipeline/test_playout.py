@@ -121,7 +121,14 @@ class Show:
     def __init__(self, numbered: bool = True) -> None:
         self.world, self.face, self.log = World(), Face(numbered), Log()
         self.log.world = self.world
-        self.playout = Playout(self.face, self.log, clock=self.world.clock, sleep=self.world.sleep)
+        self.hurried = False
+        self.playout = Playout(
+            self.face,
+            self.log,
+            clock=self.world.clock,
+            sleep=self.world.sleep,
+            is_hurried=lambda: self.hurried,
+        )
         self.task = asyncio.create_task(self.playout.run())
 
     async def until(self, ticks: int) -> None:
@@ -152,6 +159,18 @@ async def test_ticks_come_on_time_with_every_picture_in_order(show: Show) -> Non
     assert not show.log.sound.any()
     counts = show.playout.counts
     assert (counts.late, counts.stalls, counts.repeats) == (0, 0, 0)
+
+
+async def test_while_an_answer_is_made_every_idle_picture_stays_for_two_ticks(show: Show) -> None:
+    await show.until(20)
+    show.hurried = True
+    await show.until(60)
+    show.hurried = False
+    await show.until(100)
+    times = np.bincount(show.log.pictures[26:58])
+    assert set(times[times > 0][1:-1]) == {2}
+    assert np.diff(show.log.times[:100]) == pytest.approx([1 / FPS] * 99)
+    assert np.all(np.diff(show.log.pictures[64:100]) == 1)
 
 
 async def test_speech_is_neither_skipped_nor_repeated_and_in_step(show: Show) -> None:

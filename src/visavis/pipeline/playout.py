@@ -128,6 +128,8 @@ class Playout:
         watcher: Who is told.
         clock: Monotonic seconds.
         sleep: Waits for seconds of that clock.
+        is_hurried: Whether an answer is being made: until its first sound every idle picture is
+            shown twice, since the voice needs the time more than a head that hardly moves.
     """
 
     def __init__(
@@ -137,8 +139,10 @@ class Playout:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        is_hurried: Callable[[], bool] = lambda: False,
     ) -> None:
         self._source = source
+        self._is_hurried = is_hurried
         self._watcher = watcher
         self._clock = clock
         self._sleep = sleep
@@ -299,6 +303,9 @@ class Playout:
             # One that arrives after a later picture was shown already came too late.
             if frame.index > self._number or not self._numbered:
                 self._put(_Item(frame.index, self._arrived, frame.image))
+            made_at = self._index
+            while self._is_hurried() and self._index < made_at + 2:
+                await self._wait()
 
     def _put(self, item: _Item) -> None:
         self._arrived += 1

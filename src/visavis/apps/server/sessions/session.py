@@ -100,7 +100,13 @@ class LiveSession:
             clock=clock,
         )
         self._conversation.hub.subscribe(self._narrator.observe)
-        self._playout = Playout(self._conversation, self._narrator, clock=clock)
+        narrator = self._narrator
+        self._playout = Playout(
+            self._conversation,
+            narrator,
+            clock=clock,
+            is_hurried=lambda: narrator.state == "thinking",
+        )
         self._dialogue = Dialogue(
             self._conversation, self._playout, self._narrator, cast.settings, clock
         )
