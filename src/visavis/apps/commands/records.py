@@ -31,8 +31,18 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.asynccontextmanager
 async def _open(data: Path | None, database: str | None) -> AsyncIterator[Store]:
-    from visavis.apps.server.settings import load_server_settings
-    from visavis.apps.server.store import open_store
+    from visavis.core.errors import MissingExtra
+
+    try:
+        from visavis.apps.server.settings import load_server_settings
+        from visavis.apps.server.store import open_store
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("visavis"):
+            raise
+        raise MissingExtra(
+            f"the store needs {error.name}, which is not installed;"
+            " install the extra: pip install 'visavis[live]'"
+        ) from error
 
     async with open_store(load_server_settings(data=data, database=database)) as store:
         yield store
