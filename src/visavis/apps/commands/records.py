@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -31,18 +32,8 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.asynccontextmanager
 async def _open(data: Path | None, database: str | None) -> AsyncIterator[Store]:
-    from visavis.core.errors import MissingExtra
-
-    try:
-        from visavis.apps.server.settings import load_server_settings
-        from visavis.apps.server.store import open_store
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("visavis"):
-            raise
-        raise MissingExtra(
-            f"the store needs {error.name}, which is not installed;"
-            " install the extra: pip install 'visavis[live]'"
-        ) from error
+    from visavis.apps.server.settings import load_server_settings
+    from visavis.apps.server.store import open_store
 
     async with open_store(load_server_settings(data=data, database=database)) as store:
         yield store
@@ -54,6 +45,17 @@ def command() -> None:
 
     It may run meanwhile. Opening the records deletes those older than the retention.
     """
+    from visavis.core.errors import MissingExtra
+
+    try:
+        importlib.import_module("visavis.apps.server.store")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("visavis"):
+            raise
+        raise MissingExtra(
+            f"the store needs {error.name}, which is not installed;"
+            " install the extra: pip install 'visavis[live]'"
+        ) from error
 
 
 @command.command("show")
