@@ -123,6 +123,8 @@ def test_every_error_of_the_tree_has_a_code() -> None:
         return [leaf for child in below for leaf in leaves(child)] if below else [kind]
 
     for kind in leaves(errors.Error):
+        if kind.__module__ != errors.__name__:
+            continue  # of the server, which has codes of its own
         assert cli.exit_code(kind("x")) != 1, kind
 
 

@@ -183,7 +183,10 @@ def check_heard(visitor, ended, sound):
     cut = sound.wall < ended["wall"] + 0.5
     sound.samples, sound.wall = sound.samples[cut], sound.wall[cut]
     text, _ = sound.recognise("en")
-    assert driver.error_rate(text, kept) < 0.45, (text, kept)
+    # A player that lags is told from one that does not by reports a second apart: some words more.
+    words, known = text.split(), len(kept.split())
+    assert driver.error_rate(" ".join(words[:known]), kept) < 0.45, (text, kept)
+    assert len(words) <= known + 6, "more was heard than is kept"
     history = visitor.run("return document.querySelector('ol.history').textContent")
     assert ended["heard"] in history
     assert "Interrupted" in history
