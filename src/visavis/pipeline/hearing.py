@@ -177,9 +177,9 @@ class Hearing:
         if taking.wants_echo:
             self._compare(noticed)
         self._note(taking.hear(probability, _CHUNK_S), noticed)
-        if taking.is_hearing:
+        if taking.wants_words:
             self._follow(noticed)
-        else:
+        elif not taking.is_hearing:
             self._followed = None
         keep = int(taking.needed_from / _CHUNK_S) - self._kept_from
         # Also what the gauge compares, which may lie before a turn.

@@ -175,6 +175,18 @@ class TurnTaking:
         return self._speech is not None
 
     @property
+    def wants_words(self) -> bool:
+        """Whether the words are worth following.
+
+        While the face may be interrupted they are not, until its sound alone did not decide: they
+        take so long that the decision would come late.
+        """
+        speech = self._speech
+        return speech is not None and (
+            speech.accepted or not self._may_echo() or speech.spoken >= self.patience.barge_in
+        )
+
+    @property
     def wants_echo(self) -> bool:
         """Whether it matters now if what is heard is the face's own voice."""
         speech = self._speech
