@@ -30,7 +30,7 @@ _WORDS = {
 }  # fmt: skip
 """Readings that pypinyin does not give, or gives without the neutral tone of speech."""
 
-_DIGITS = re.compile(r"([零一二三四五六七八九幺]{3,})")
+_DIGITS = re.compile(r"([零一二三四五六七八九]{4}年|[零一二三四五六七八九幺]{3,})")
 """What is read digit by digit; jieba cuts it anywhere, and takes a character from what follows."""
 
 _FOR_WHOM = re.compile(
