@@ -313,6 +313,18 @@ class Visitor:
             key=" ", code="Space", windowsVirtualKeyCode=32, text=" " if down else "",
         )  # fmt: skip
 
+    def hold_space_until_heard(self) -> None:
+        """Hold it, and press again as a person would where a busy page missed it."""
+        for _ in range(6):
+            self.hold_space(True)
+            until = time.monotonic() + 8
+            while time.monotonic() < until:
+                if self.run("return window.opened > 0"):
+                    return
+                time.sleep(0.1)
+            self.hold_space(False)
+        self.wait("window.opened > 0", 1)
+
     def type(self, question: str) -> None:
         self.click("#question")
         self.page.call("Input.insertText", text=question)
