@@ -30,6 +30,11 @@ lint: .venv/.dev
 	$(PY) -m ruff format --check $(SOURCES)
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+	doubled=$$(find tests -name 'test_*.py' | sed 's|.*/||' | sort | uniq -d)
+	if [ -n "$$doubled" ]; then
+	    echo "two files of tests have one name, which pytest cannot collect:" $$doubled
+	    exit 1
+	fi
 
 bench: .venv/.default models
 	@$(VISAVIS) bench

@@ -3,17 +3,14 @@
 import asyncio
 import importlib.util
 import json
-import os
 import re
-import subprocess
-import sys
-import threading
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from visavis.apps.live_benchmark import start_server
 from visavis.apps.server.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.assets, pytest.mark.slow]
@@ -45,29 +42,9 @@ def served_records(tmp_path_factory):
     """The address of a server that has weeks behind it; tokens are ``guest`` and ``boss``."""
     folder = tmp_path_factory.mktemp("data")
     asyncio.run(fill(folder))
-    with subprocess.Popen(
-        [sys.executable, "-c", "from visavis.apps.cli import main; main()", "serve", "--port", "0",
-         "--sessions", "1", "--data", str(folder)],
-        env={**os.environ, "VISAVIS_SERVER_TOKEN": "guest", "VISAVIS_SERVER_ADMIN_TOKEN": "boss"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as server:  # fmt: skip
-        said = []
-        try:
-            for line in server.stdout:
-                said.append(line)
-                if found := re.search(r"(http://[^/\s]+)/\S*token=", line):
-                    break
-            else:
-                raise AssertionError("the server did not get ready: " + "".join(said))
-            # What else it prints must not fill the pipe.
-            threading.Thread(target=server.stdout.read, daemon=True).start()
-            yield found[1]
-        finally:
-            server.terminate()
-            try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:
-                server.kill()
+    tokens = {"VISAVIS_SERVER_TOKEN": "guest", "VISAVIS_SERVER_ADMIN_TOKEN": "boss"}
+    with start_server(1, environment=tokens, data=folder) as (address, _, _):
+        yield address
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 import os
 import re
-import subprocess
-import sys
-import threading
 import time
 from base64 import b64decode
 from pathlib import Path
 
 import pytest
+
+from visavis.apps.live_benchmark import start_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.assets, pytest.mark.slow]
 
@@ -32,40 +31,10 @@ return {
 
 
 @pytest.fixture(scope="module")
-def link(tmp_path_factory):
+def link():
     """The link that a server of its own prints."""
-    command = [
-        sys.executable,
-        "-c",
-        "from visavis.apps.cli import main; main()",
-        "serve",
-        "--port",
-        "0",
-        "--sessions",
-        "1",
-    ]
-    folder = tmp_path_factory.mktemp("data")
-    with subprocess.Popen(
-        [*command, "--data", str(folder)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as server:  # fmt: skip
-        said = []
-        try:
-            for line in server.stdout:
-                said.append(line)
-                if found := re.search(r"http://\S+token=\S+", line):
-                    break
-            else:
-                raise AssertionError("the server did not get ready: " + "".join(said))
-            # What else it prints must not fill the pipe.
-            threading.Thread(target=server.stdout.read, daemon=True).start()
-            yield found[0]
-        finally:
-            server.terminate()
-            try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:
-                server.kill()
+    with start_server(1) as (address, token, _):
+        yield f"{address}/?token={token}"
 
 
 def wait(page, test, seconds=60):

@@ -53,6 +53,7 @@ def start_server(
     *,
     host: str = "127.0.0.1",
     environment: Mapping[str, str] = MappingProxyType({}),
+    data: Path | None = None,
     patience: float = 180.0,
 ) -> Iterator[tuple[str, str, int]]:
     """Start ``visavis serve`` on a free port with a store of its own; yield URL, token, process id.
@@ -61,6 +62,7 @@ def start_server(
         sessions: That it lets in.
         host: Address to listen at.
         environment: Settings besides those of this process.
+        data: Folder of its store, which may hold one; a new one by default.
         patience: Seconds to wait for it.
 
     Raises:
@@ -71,7 +73,7 @@ def start_server(
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-c", "from visavis.apps.cli import main; main()", "serve", "--host", host, "--port", "0",
-                 "--sessions", str(sessions), "--data", folder],
+                 "--sessions", str(sessions), "--data", str(data or folder)],
                 stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             )  # fmt: skip
         try:
