@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from visavis.core.errors import StageError
-from visavis.core.types import FPS, Segment, VideoFrame, Waveform
+from visavis.core.types import FPS, Segment, VideoFrame, Waveform, replace
 from visavis.pipeline.outbox import TurnMark
 from visavis.pipeline.playout import FADE, Playout
 from visavis.pipeline.ticks import SAMPLE_RATE, TICK_SAMPLES, Tick, TickStream
@@ -61,9 +61,22 @@ class Face:
         pictures = tuple(VideoFrame(self.picture(), i) for i in range(frames))
         return Segment(turn, sound, pictures, picture=first if self._numbered else None)
 
-    def say(self, turn: int, segments: int = 1, end: bool = True) -> None:
+    def say(self, turn: int, segments: int = 1, end: bool = True, *, twice: bool = False) -> None:
         for _ in range(segments):
-            self.items.put_nowait(self.segment(turn))
+            segment = self.segment(turn)
+            if twice:
+                first, second, third, fourth, fifth = segment.frames
+                segment = replace(
+                    segment,
+                    frames=(
+                        first,
+                        replace(second, image=first.image),
+                        third,
+                        replace(fourth, image=third.image),
+                        fifth,
+                    ),
+                )
+            self.items.put_nowait(segment)
         if end:
             self.items.put_nowait(TurnMark(turn))
 
@@ -186,6 +199,14 @@ async def test_speech_is_neither_skipped_nor_repeated_and_in_step(show: Show) ->
     assert np.array_equal(whole, wanted)
     assert [index for _, index in show.log.segments] == [spoken[0].index + 5 * i for i in range(8)]
     assert show.log.ends == [(3, spoken[-1].index + 1)]
+
+
+async def test_a_picture_that_is_shown_twice_counts_as_repeated(show: Show) -> None:
+    await show.until(10)
+    show.face.say(3, segments=2, twice=True)
+    await show.until(60)
+    assert show.playout.counts.repeats == 4
+    assert show.playout.counts.starved == 0
 
 
 async def test_a_late_machine_sends_late_ticks_and_counts_them(show: Show) -> None:

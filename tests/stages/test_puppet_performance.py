@@ -109,6 +109,20 @@ class TestPerformance:
         ]
         assert max(silent[8:]) < 0.3
 
+    def test_a_thrifty_face_shows_pictures_twice_and_says_the_same(self, avatar: Avatar) -> None:
+        said = speech("mɑmɑmɑ", 1.2)
+        whole, spared = self.animator().open(avatar), self.animator().open(avatar)
+        spared.spare(True)
+        usual = [*whole.feed(said), *whole.flush()]
+        fewer = [*spared.feed(said), *spared.flush()]
+        for one, other in zip(usual, fewer, strict=True):
+            assert np.array_equal(one.audio.samples, other.audio.samples)
+            assert (one.marks, one.picture) == (other.marks, other.picture)
+            assert [f.index for f in one.frames] == [f.index for f in other.frames]
+            for i, frame in enumerate(other.frames):
+                assert np.array_equal(frame.image, one.frames[i - i % 2].image)
+                assert i % 2 == 0 or frame.image is other.frames[i - 1].image
+
     def test_sentences_of_two_rates_follow_each_other(self, avatar: Avatar) -> None:
         performance = self.animator().open(avatar)
         first = speech("ɑ", 0.5)

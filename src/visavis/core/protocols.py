@@ -111,6 +111,15 @@ class Attentive(Protocol):
 
 
 @runtime_checkable
+class Thrifty(Protocol):
+    """A performance that can make do with fewer pictures on a machine that cannot keep up. Optional."""
+
+    def spare(self, sparing: bool) -> None:
+        """Begin or end showing every second picture of speech twice, the sound going on as ever."""
+        ...
+
+
+@runtime_checkable
 class Animator(Protocol):
     """Speech to frames of an avatar. Weights are shared by all sessions."""
 

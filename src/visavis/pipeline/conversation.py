@@ -19,6 +19,7 @@ from visavis.core.types import Message, Segment, Speech, Transcript, VideoFrame,
 from visavis.pipeline import events
 from visavis.pipeline.flow import Flow, Limits, Manner, StageFailure, Stages
 from visavis.pipeline.outbox import Outbox, TurnMark
+from visavis.pipeline.pace import Pace
 from visavis.pipeline.turn import Turn
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Conversation:
         hub: Observers of this conversation; a new one by default.
         limits: Bounds of the queues.
         clock: Monotonic seconds.
+        pace: Keeps up with somebody who hears the answers while they are made; not for files.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Conversation:
         hub: events.EventHub | None = None,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        pace: Pace | None = None,
     ) -> None:
         self.hub = hub or events.EventHub()
         self._limits = limits or Limits()
@@ -75,6 +78,7 @@ class Conversation:
             self.hub.publish,
             clock,
             lambda number: number == self._number,
+            pace,
         )
         self._number = 0
         self._turn: Turn | None = None

@@ -8,13 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from visavis.core.errors import StageError, TextUnusable
 from visavis.core.language import detect_language
-from visavis.core.protocols import Performance, Recognizer, Responder, Rewindable, Synthesizer
+from visavis.core.protocols import (
+    Performance,
+    Recognizer,
+    Responder,
+    Rewindable,
+    Synthesizer,
+    Thrifty,
+)
 from visavis.core.types import (
     FPS,
     Emotion,
@@ -29,6 +36,7 @@ from visavis.core.types import (
 from visavis.pipeline import events
 from visavis.pipeline.bridge import Relay, Worker
 from visavis.pipeline.outbox import Outbox
+from visavis.pipeline.pace import Pace
 from visavis.pipeline.sentences import SentenceSplitter
 from visavis.pipeline.turn import Turn
 
@@ -103,6 +111,8 @@ class Flow:
         publish: Tells the observers.
         clock: Monotonic seconds.
         is_current: Whether a turn number is still the one that counts.
+        pace: Where somebody hears the answer while it is made; None where nobody does: nothing is
+            then held back, cut short or left out.
     """
 
     def __init__(
@@ -114,7 +124,9 @@ class Flow:
         publish: Callable[[events.Event], None],
         clock: Callable[[], float],
         is_current: Callable[[int], bool],
+        pace: Pace | None = None,
     ) -> None:
+        self._pace = pace
         self._stages = stages
         self.manner = manner
         self._at_work = 0
@@ -259,9 +271,12 @@ class Flow:
             raise StageFailure("synthesizer", StageError("this conversation has no voice"))
         spoken, busy, unusable = 0, 0.0, TextUnusable("there is nothing in the text to speak")
         while (sentence := await sentences.get()) is not None:
-            relay = self._open_speech(synthesizer, sentence)
+            relay, worked = self._open_speech(synthesizer, sentence), 0.0
             try:
                 async for speech in relay:
+                    if self._pace is not None:
+                        self._pace.note_spoken(speech.audio.duration, relay.busy - worked)
+                        worked = relay.busy
                     if spoken == 0:
                         self._mark_first(turn, "synthesizer")
                     spoken += 1
@@ -287,11 +302,37 @@ class Flow:
     async def _animate(self, turn: Turn, speeches: asyncio.Queue[Speech | None]) -> None:
         """Give the sound to the face and hand on what comes out."""
         timing = _Timing()
-        while (speech := await speeches.get()) is not None:
+        if self._pace is not None:
+            self._pace.begin(turn.number)
+        held = await self._gather(speeches)
+        while (speech := held.pop(0) if held else await speeches.get()) is not None:
             await self._feed(turn, speech, timing)
+            if self._pace is not None and speech.is_last and not held and speeches.empty():
+                # The next sentence is late: this one must not be left hanging in its last word.
+                await self._show(turn, self._stages.performance.flush, timing)
         await self._show(turn, self._stages.performance.flush, timing)
         self._mark(turn, "animator", "total", timing.busy)
         self._mark(turn, "animator", "made", timing.frames / FPS)
+
+    async def _gather(self, speeches: asyncio.Queue[Speech | None]) -> list[Speech | None]:
+        """Take the first clauses, as many as must be there so that no hole follows them."""
+        first = await speeches.get()
+        held: list[Speech | None] = [first]
+        if self._pace is None or first is None:
+            return held
+        lookahead = self._stages.performance.lookahead
+        spoken = [first]
+        while (wait := self._pace.wait_before(spoken, lookahead)) > 0:
+            try:
+                async with asyncio.timeout(wait):
+                    following = await speeches.get()
+            except TimeoutError:
+                break
+            held.append(following)
+            if following is None:
+                break
+            spoken.append(following)
+        return held
 
     async def perform(self, turn: Turn, speech: Iterator[Speech]) -> None:
         """Animate sound that exists already."""
@@ -321,7 +362,9 @@ class Flow:
         self, turn: Turn, make: Callable[[], Iterator[Segment]], timing: _Timing
     ) -> None:
         self._at_work += 1
-        relay = self._workers["animator"].iterate(make, limit=self._limits.segments)
+        relay = self._workers["animator"].iterate(
+            lambda: self._keep_up(make), limit=self._limits.segments
+        )
         try:
             async for segment in relay:
                 if not self._is_current(segment.turn):
@@ -341,6 +384,21 @@ class Flow:
             finally:
                 self._at_work -= 1
             timing.busy += relay.busy
+
+    def _keep_up(self, make: Callable[[], Iterator[Segment]]) -> Iterator[Segment]:
+        """Let the face make do with half the pictures while too few are in reserve; on its thread."""
+        performance, pace = self._stages.performance, self._pace
+        if pace is None or not isinstance(performance, Thrifty):
+            yield from make()
+            return
+        with closing(make()) as segments:  # type: ignore[type-var]
+            while True:
+                performance.spare(pace.is_short)
+                segment = next(segments, None)
+                if segment is None:
+                    return
+                pace.note_made(len(segment.frames))
+                yield segment
 
     def _language_of(self, turn: Turn) -> Language:
         heard = [t.language for t in turn.transcripts if t.language is not None]

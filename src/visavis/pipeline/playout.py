@@ -21,6 +21,7 @@ import numpy as np
 from visavis.core.errors import StageError
 from visavis.core.types import FPS, Floats, Picture, Segment, VideoFrame
 from visavis.pipeline.outbox import TurnMark
+from visavis.pipeline.pace import Pace
 from visavis.pipeline.ticks import SAMPLE_RATE, TICK_SAMPLES, Tick
 
 logger = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ class Playout:
         sleep: Waits for seconds of that clock.
         is_hurried: Whether an answer is being made: until its first sound every idle picture is
             shown twice, since the voice needs the time more than a head that hardly moves.
+        pace: Is told what leaves.
     """
 
     def __init__(
@@ -140,9 +142,11 @@ class Playout:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         is_hurried: Callable[[], bool] = lambda: False,
+        pace: Pace | None = None,
     ) -> None:
         self._source = source
         self._is_hurried = is_hurried
+        self._pace = pace or Pace()
         self._watcher = watcher
         self._clock = clock
         self._sleep = sleep
@@ -325,9 +329,9 @@ class Playout:
         self._pass_marks()
         item = self._queue.pop(0) if self._queue else None
         self._changed.set()
-        if item is None or item.image is None:
+        if item is None or item.image is None or item.image is self._image:
             self.counts.repeats += 1
-        else:
+        if item is not None and item.image is not None:
             self._image, self._number = item.image, item.number
         assert self._image is not None
         if item is not None and item.segment is not None:
@@ -337,6 +341,7 @@ class Playout:
         if turn:
             self._open = turn
             self._note_sent(turn)
+            self._pace.note_sent(turn)
         tick = Tick(self._index, self._image, sound, turn)
         self._index += 1
         self.counts.ticks += 1

@@ -96,6 +96,7 @@ class PuppetPerformance:
         self._expression = expression
         self._shown = 0  # frames shown since the performance was opened, talking or idle
         self._closed = False
+        self._sparing = False
         self._forget()
 
     def _forget(self) -> None:
@@ -180,7 +181,7 @@ class PuppetPerformance:
             first_picture = self._shown
             count = self._count_frames(min(CHUNK_FRAMES, until - self._next))
             mouths = self._timeline.take(self._next, count, self._rate)
-            frames = []
+            frames: list[VideoFrame] = []
             for i in range(count):
                 frame = self._next + i
                 sentence = self._sentence_at(frame * each + each // 2)
@@ -188,7 +189,11 @@ class PuppetPerformance:
                 pose = self._expression.speak(
                     self._shown, mouths[i], loudness, sentence.emotion, sentence.intensity
                 )
-                frames.append(VideoFrame(self._stand.render(self._shown, pose), frame))
+                if self._sparing and i % 2:
+                    image = frames[-1].image
+                else:
+                    image = self._stand.render(self._shown, pose)
+                frames.append(VideoFrame(image, frame))
                 self._shown += 1
             first = self._next * each - self._sound_start * each
             sound = self._sound[first : first + count * each]
@@ -290,6 +295,10 @@ class PuppetPerformance:
         if 0 <= picture < self._shown - 1:
             self._shown = picture + 1
             self._expression.rewind(picture)
+
+    def spare(self, sparing: bool) -> None:
+        """Begin or end showing every second picture of speech twice, the sound going on as ever."""
+        self._sparing = sparing
 
     def attend(self, listening: bool) -> None:
         """Begin or end listening: the eyes stay on the listener, small nods come and go."""

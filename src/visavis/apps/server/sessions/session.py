@@ -26,6 +26,7 @@ from visavis.core.types import FPS, Emotion, Language, Waveform
 from visavis.pipeline.conversation import Conversation
 from visavis.pipeline.flow import Limits, Manner
 from visavis.pipeline.hearing import Ears
+from visavis.pipeline.pace import Pace
 from visavis.pipeline.playout import Playout
 from visavis.pipeline.ticks import SAMPLE_RATE, Tick, TickStream
 
@@ -91,6 +92,7 @@ class LiveSession:
         self._audience = Audience(lambda: self._playout.now, clock)
         self._emit = self._audience.emit
         self._narrator = Narrator(self._emit, self._send, self._give_up, clock)
+        pace = Pace()
         self._conversation = Conversation(
             part.performance,
             cast.router,
@@ -98,6 +100,7 @@ class LiveSession:
             manner=self._make_manner(),
             limits=LIMITS,
             clock=clock,
+            pace=pace,
         )
         self._conversation.hub.subscribe(self._narrator.observe)
         narrator = self._narrator
@@ -106,6 +109,7 @@ class LiveSession:
             narrator,
             clock=clock,
             is_hurried=lambda: narrator.state == "thinking",
+            pace=pace,
         )
         self._dialogue = Dialogue(
             self._conversation, self._playout, self._narrator, cast.settings, clock
