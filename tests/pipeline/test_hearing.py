@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from visavis.core.types import Floats, Language, Waveform
+from visavis.pipeline.decisions import (
+    BargedIn,
+    Began,
+    Cleared,
+    Discarded,
+    Hushed,
+    Paused,
+    Taken,
+)
 from visavis.pipeline.echo import EchoGauge
 from visavis.pipeline.hearing import BEHIND, RATE, FaceNow, Hearing, Noticed, Press, SetMode
-from visavis.pipeline.turn_taking import BargedIn, Began, Discarded, Paused, Taken
 
 
 class LoudnessEars:
@@ -112,29 +122,41 @@ def test_off_hears_nothing() -> None:
 
 
 def test_the_face_is_interrupted_by_the_user_and_not_by_its_echo() -> None:
-    def shout(heard: Floats, sent: Floats) -> list[Noticed]:
-        hearing = Hearing(LoudnessEars(), "open")
-        noticed = []
-        for tick in range(len(sent) // 960):
-            hearing.play(sent[tick * 960 : (tick + 1) * 960])
+    from visavis.media.resampling import resample
+
+    def shout(voice: Floats, heard: Callable[[int, deque[Floats]], Floats]) -> list[Noticed]:
+        """Play a voice that holds its tongue when it is told to."""
+        hearing, noticed, place, hushed = Hearing(LoudnessEars(), "open"), [], 0, False
+        late = deque([silence(0.04, 24_000)] * 6)
+        for tick in range(len(voice) // 960):
+            sent = silence(0.04, 24_000) if hushed else voice[place * 960 : (place + 1) * 960]
+            place += not hushed
+            hearing.play(sent)
+            late.append(sent)
             face = FaceNow(turn=True, sounding=True, words="")
-            part = heard[tick * 640 : (tick + 1) * 640]
-            noticed += hearing.process([face, Waveform(part, RATE, tick * 640)])
+            sound = Waveform(heard(tick, late), RATE, tick * 640)
+            new = hearing.process([face, sound])
+            for decision in (n.decision for n in new):
+                hushed = isinstance(decision, Hushed) or (
+                    hushed and not isinstance(decision, Cleared)
+                )
+            noticed += new
         return noticed
 
     rng = np.random.default_rng(0)
-    voice = np.convolve(speech(3.0, 24_000, 1), np.ones(4) / 4, "same").astype(np.float32)
-    delayed = np.concatenate([silence(0.25, 24_000), voice])[: len(voice)]
-    from visavis.media.resampling import resample
 
-    echo = resample(Waveform(0.5 * delayed, 24_000), RATE).samples
-    echo = echo + 0.003 * rng.standard_normal(len(echo)).astype(np.float32)
+    def echo(tick: int, late: deque[Floats]) -> Floats:
+        heard = resample(Waveform(0.5 * late.popleft(), 24_000), RATE).samples
+        return (heard + 0.003 * rng.standard_normal(len(heard))).astype(np.float32)
+
+    voice = np.convolve(speech(3.0, 24_000, 1), np.ones(4) / 4, "same").astype(np.float32)
+    other = speech(3.0, RATE, 7)
     silent = LoudnessEars.follow
     try:
         LoudnessEars.follow = lambda self, samples: ""  # type: ignore[method-assign]
-        assert not [n for n in shout(echo, voice) if isinstance(n.decision, BargedIn | Began)]
-        other = speech(3.0, RATE, 7)
-        assert [n for n in shout(other, voice) if isinstance(n.decision, BargedIn)]
+        assert not [n for n in shout(voice, echo) if isinstance(n.decision, BargedIn | Began)]
+        user = shout(voice, lambda tick, late: other[tick * 640 : (tick + 1) * 640])
+        assert [n for n in user if isinstance(n.decision, BargedIn)]
     finally:
         LoudnessEars.follow = silent  # type: ignore[method-assign]
 

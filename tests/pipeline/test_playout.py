@@ -252,6 +252,40 @@ async def test_starving_in_the_middle_of_a_turn_is_silence_without_a_click(show:
     assert show.playout.sent(1) == pytest.approx(0.4)
 
 
+async def test_held_speech_is_silent_at_once_and_goes_on_where_it_was(show: Show) -> None:
+    await show.until(10)
+    show.face.say(3, segments=6)
+    await show.until(25)
+    show.playout.hold()
+    held = len(show.log.ticks)
+    await show.until(held + 10)
+    quiet = np.concatenate([t.sound for t in show.log.ticks[held : held + 10]])
+    assert np.abs(quiet[192:]).max() == 0, "it dies away within 8 ms"
+    assert np.abs(np.diff(np.concatenate([show.log.ticks[held - 1].sound, quiet]))).max() < 0.05
+    assert show.playout.counts.starved == 0
+    show.playout.release()
+    await show.until(held + 60)
+    spoken = [t for t in show.log.ticks if t.turn == 3]
+    whole = np.concatenate([t.sound for t in spoken])
+    wanted = np.concatenate([s.audio.samples for s, _ in show.log.segments])
+    assert len(whole) == len(wanted)
+    differs = np.flatnonzero(whole != wanted)
+    assert len(differs) <= 192, "but for the first 8 ms after the pause, where it comes on"
+    assert show.log.ends == [(3, spoken[-1].index + 1)]
+
+
+async def test_what_is_cut_while_it_is_held_does_not_hold_what_comes_next(show: Show) -> None:
+    await show.until(10)
+    show.face.say(3, segments=6)
+    await show.until(25)
+    show.playout.hold()
+    await show.until(30)
+    show.face.rewind(show.playout.cut().picture)
+    show.face.say(4, segments=2)
+    await show.until(60)
+    assert sum(t.turn == 4 for t in show.log.ticks) == 10
+
+
 class TestCut:
     async def test_nothing_of_the_old_turn_comes_after_it(self, show: Show) -> None:
         await show.until(5)

@@ -8,16 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visavis.pipeline.turn_taking import (
+from visavis.pipeline.decisions import (
     BargedIn,
     Began,
+    Cleared,
     Decision,
     Discarded,
-    Mode,
-    Patience,
+    Hushed,
     Paused,
     Resumed,
     Taken,
+)
+from visavis.pipeline.turn_taking import (
+    Mode,
+    Patience,
     TurnTaking,
 )
 
@@ -67,6 +71,20 @@ class Stage:
 
     def silence(self, seconds: float) -> None:
         self.play(seconds, 0.02)
+
+    @property
+    def is_hushed(self) -> bool:
+        turns = [d for _, d in self.decisions if isinstance(d, Hushed | Cleared | BargedIn)]
+        return bool(turns) and isinstance(turns[-1], Hushed)
+
+    def own(self, seconds: float, words: str = "", delay: float = 0.25) -> None:
+        """The microphone hears the face, which holds its tongue when it is told to."""
+        sounded = [not self.is_hushed] * round(delay / STEP)
+        for _ in range(round(seconds / STEP)):
+            sounded.append(not self.is_hushed)
+            self.play(STEP, 0.9 if sounded.pop(0) else 0.02)
+            if self.taking.speech_seconds > 0.2:
+                self.note(self.taking.note_partial(words))
 
     def face(self, speaking: bool, words: str = OWN, echo: float | None = None) -> None:
         self.taking.note_face(speaking, speaking, words)
@@ -168,9 +186,9 @@ class TestBargeIn:
     def test_its_own_voice_does_not_interrupt_it(self, seconds: float) -> None:
         stage = Stage()
         stage.face(True, echo=0.9)
-        stage.play(seconds, 0.9)
+        stage.own(seconds)
         stage.note(stage.taking.note_partial("在派出所或者政务网上"))
-        stage.play(0.5, 0.9)
+        stage.own(0.5)
         stage.face(False)
         stage.silence(2.0)
         assert not stage.all(BargedIn)
@@ -179,10 +197,7 @@ class TestBargeIn:
     def test_its_own_words_do_not_interrupt_it_though_the_sound_tells_nothing(self) -> None:
         stage = Stage()
         stage.face(True)
-        stage.taking.note_partial("")
-        stage.play(0.224, 0.9)
-        stage.note(stage.taking.note_partial("请先在派出所"))
-        stage.play(2.0, 0.9)
+        stage.own(3.0, "请先在派出所")
         stage.face(False)
         stage.silence(1.5)
         assert not stage.all(BargedIn)
@@ -225,6 +240,76 @@ class TestBargeIn:
         assert not stage.all(BargedIn), "a bad moment to trust the sound alone"
         stage.note(stage.taking.note_partial("我想问"))
         assert len(stage.all(BargedIn)) == 1
+
+
+class TestHoldingItsTongue:
+    """Long before it is clear who speaks, the face pauses; only then is it broken off or goes on."""
+
+    def test_it_is_silent_within_a_tenth_of_a_second_of_speech(self) -> None:
+        stage = Stage()
+        stage.silence(1.0)
+        began = stage.now
+        stage.face(True, echo=0.0)
+        stage.speech(0.6)
+        [at] = stage.all(Hushed)
+        assert at - began <= 0.1
+        assert len(stage.all(BargedIn)) == 1
+        assert not stage.all(Cleared)
+
+    @pytest.mark.parametrize("seconds", [0.1, 0.13, 0.19])
+    def test_after_a_cough_it_goes_on(self, seconds: float) -> None:
+        stage = Stage()
+        stage.face(True)
+        stage.play(seconds, 0.9)
+        ended = stage.now
+        stage.silence(1.0)
+        assert len(stage.all(Hushed)) == 1
+        [at] = stage.all(Cleared)
+        assert at - ended < 0.35
+        assert not stage.all(BargedIn)
+
+    def test_a_click_is_too_short(self) -> None:
+        stage = Stage()
+        stage.face(True)
+        stage.play(0.064, 0.9)
+        stage.silence(1.0)
+        assert not stage.all(Hushed)
+
+    def test_its_own_echo_makes_it_stutter_once_and_no_more(self) -> None:
+        stage = Stage()
+        stage.face(True, echo=0.9)
+        stage.own(20.0)
+        assert len(stage.all(Hushed)) <= 1
+        assert len(stage.all(Cleared)) == len(stage.all(Hushed))
+
+    def test_an_echo_that_cannot_be_told_makes_it_stutter_twice_at_most(self) -> None:
+        stage = Stage()
+        stage.face(True)
+        for _ in range(6):
+            stage.play(0.1, 0.9)
+            stage.silence(1.0)
+        assert len(stage.all(Hushed)) == 2
+
+    def test_what_goes_on_although_the_face_is_silent_is_somebody_else(self) -> None:
+        stage = Stage()
+        stage.face(True)
+        stage.play(0.13, 0.9)
+        stage.echo = 0.4  # neither like an echo nor unlike one
+        stage.play(0.9, 0.9)
+        assert len(stage.all(BargedIn)) == 1
+
+    def test_a_silent_face_has_nothing_to_hold(self) -> None:
+        stage = Stage()
+        stage.taking.note_face(True, False)
+        stage.speech(0.6)
+        assert not stage.all(Hushed)
+
+    def test_it_goes_on_when_the_microphone_is_switched_off(self) -> None:
+        stage = Stage()
+        stage.face(True)
+        stage.play(0.13, 0.9)
+        stage.note(stage.taking.set_mode("off"))
+        assert len(stage.all(Cleared)) == 1
 
 
 class TestPushToTalk:
@@ -315,6 +400,7 @@ def test_whatever_happens_turns_are_whole_and_in_order(
     stage.note(stage.taking.release())
     stage.face(False)
     stage.silence(3.0)
+    assert not stage.is_hushed
     listening, last_end = False, 0.0
     for at, decision in stage.decisions:
         match decision:

@@ -61,7 +61,7 @@ def start_server(
     Args:
         sessions: That it lets in.
         host: Address to listen at.
-        environment: Settings besides those of this process.
+        environment: Settings besides those of this process; without any, no speech lies on disk.
         data: Folder of its store, which may hold one; a new one by default.
         patience: Seconds to wait for it.
 
@@ -74,7 +74,7 @@ def start_server(
             process = subprocess.Popen(
                 [sys.executable, "-c", "from visavis.apps.cli import main; main()", "serve", "--host", host, "--port", "0",
                  "--sessions", str(sessions), "--data", str(data or folder)],
-                stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1", "VISAVIS_SERVER_SPEECH_SHELF_MB": "0", **environment},
             )  # fmt: skip
         try:
             until = time.monotonic() + patience
@@ -175,11 +175,14 @@ async def _measure(
                 group.create_task(talk(listener, "zh" if i % 2 == 0 else "en"))
         busy = {"seconds": time.monotonic() - busy_from, "shares": server.shares()}
         pictures = [_watch_pictures(listener, began) for listener in listeners]
+        counts = [await listener.describe() for listener in listeners]
     return {
         **{name: describe(values) for name, values in sorted(taken.items())},
         "fps": min(p["fps"] for p in pictures),
         "late_share": max(p["late_share"] for p in pictures),
         "drift": max(p["drift"] for p in pictures),
+        "shown_twice": max(round(c["repeats"] / c["ticks"], 4) for c in counts),
+        "without_sound": max(round(c["starved"] / c["ticks"], 4) for c in counts),
         "memory_mb": {"first": memory[0], "last": memory[-1], "highest": max(memory)},
         "cpu_idle": quiet,
         "cpu_talking": busy["shares"],

@@ -251,6 +251,13 @@ class Listener:
         assert found is not None
         return found
 
+    async def describe(self) -> dict[str, Any]:
+        """Ask the server for the session's counts; see ``LiveSession.snapshot``."""
+        answer = await self._http.get(f"/api/v1/sessions/{self.session}")
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
     async def leave(self) -> None:
         """End the session and the connections."""
         if self.session:

@@ -13,14 +13,16 @@ import numpy as np
 
 from visavis.core.types import Floats, Language, Waveform
 from visavis.media.resampling import Resampler
-from visavis.pipeline.echo import EchoGauge
-from visavis.pipeline.turn_taking import (
+from visavis.pipeline.decisions import (
     Began,
     Decision,
-    Mode,
-    Patience,
     Paused,
     Taken,
+)
+from visavis.pipeline.echo import EchoGauge
+from visavis.pipeline.turn_taking import (
+    Mode,
+    Patience,
     TurnTaking,
 )
 

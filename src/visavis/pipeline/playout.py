@@ -162,6 +162,7 @@ class Playout:
         self._sounding = 0  # turn of the last tick; 0 in silence
         self._open = 0  # turn that began to sound and has not ended
         self._tail: Floats | None = None  # what dies away in the next tick
+        self._held = False  # whether speech waits until it is clear who speaks
         self._turn = 0  # whose sound was sent last
         self._runs: dict[int, list[tuple[int, int]]] = {}  # turn: (first index, frames) in a row
         self._barred = 0  # turns up to this one were cut
@@ -223,10 +224,8 @@ class Playout:
 
         The last picture stays until the source has made another one.
         """
-        following = next((i for i in self._queue if i.sound is not None), None)
-        if self._sounding:
-            same = following is not None and following.turn == self._sounding
-            self._tail = following.sound if same and following is not None else self._mirror()
+        self._held = False
+        self._fade_out()
         self._barred = max([self._barred, self._turn, *(i.turn for i in self._queue)])
         self._queue.clear()
         self._sounding = self._open = 0
@@ -237,6 +236,22 @@ class Playout:
             self._idle = asyncio.create_task(self._keep_idle(), name="playout idle")
         shown = self._number if self._number >= 0 else None
         return Cut(shown, self._turn, self.sent(self._turn))
+
+    def hold(self) -> None:
+        """Keep speech back from the next tick on; its sound dies away, nothing of it is lost."""
+        if not self._held:
+            self._held = True
+            self._fade_out()
+
+    def release(self) -> None:
+        """Go on with the speech that was kept back."""
+        self._held = False
+
+    def _fade_out(self) -> None:
+        if self._sounding and self._tail is None:
+            following = next((i for i in self._queue if i.sound is not None), None)
+            same = following is not None and following.turn == self._sounding
+            self._tail = following.sound if same and following is not None else self._mirror()
 
     def forget_numbers(self) -> None:
         """Count pictures anew: another face comes."""
@@ -327,7 +342,9 @@ class Playout:
 
     def _send(self) -> None:
         self._pass_marks()
-        item = self._queue.pop(0) if self._queue else None
+        item = None
+        if self._queue and not (self._held and self._queue[0].sound is not None):
+            item = self._queue.pop(0)
         self._changed.set()
         if item is None or item.image is None or item.image is self._image:
             self.counts.repeats += 1
@@ -352,7 +369,7 @@ class Playout:
     def _sound_of(self, item: _Item | None, turn: int) -> Floats:
         """The item's sound; where it breaks off or sets in, over a few milliseconds."""
         if item is None or item.sound is None:
-            if self._open:
+            if self._open and not self._held:
                 self.counts.starved += 1
             if self._sounding and self._tail is None:
                 self._tail = self._mirror()

@@ -9,6 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from visavis.pipeline.decisions import (
+    BargedIn,
+    Began,
+    Cleared,
+    Decision,
+    Discarded,
+    Hushed,
+    Paused,
+    Resumed,
+    Taken,
+)
 from visavis.pipeline.phrasing import Reading, is_command_to_stop, read_ending, share_of_own_words
 
 Mode: TypeAlias = Literal["off", "push", "open"]
@@ -18,6 +29,8 @@ _SOON = 0.4
 """Seconds of speech that are too few to tell an echo by its sound for sure."""
 _ABOUT_TO = 0.04
 """Seconds before the face is interrupted at which it is asked whether it hears itself."""
+_FOOLED = 2
+"""Times that the face held its tongue for nothing, after which it waits for certainty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,8 @@ class Patience:
         on: Probability from which a chunk is speech.
         off: Probability below which it is silence.
         begin: Speech after which somebody is taken to speak.
+        hush: Speech after which the face holds its tongue until it is clear who speaks.
+        hushed: How long it does so at most.
         barge_in: Speech after which the face is interrupted.
         proof: Speech after which the face is interrupted though its own echo is heard, when no more
             than some of the words understood are its own.
@@ -46,6 +61,8 @@ class Patience:
     on: float = 0.5
     off: float = 0.35
     begin: float = 0.16
+    hush: float = 0.09
+    hushed: float = 0.9
     barge_in: float = 0.25
     proof: float = 0.8
     noise: float = 0.3
@@ -58,61 +75,6 @@ class Patience:
     longest: float = 28.0
     margin: float = 0.3
     echo_tail: float = 0.7
-
-
-@dataclass(frozen=True, slots=True)
-class Began:
-    """The user speaks, or holds the button."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class BargedIn:
-    """The face must be silent now."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Paused:
-    """The turn may be over: its transcript is worth making. Seconds of the sound that it holds."""
-
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """It was not over."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The turn is over, and it is the face's turn to speak.
-
-    Attributes:
-        start: First second of its sound.
-        end: When the speech in it ended; the same as in the ``Paused`` before, if there was one.
-        was_cut: It was too long.
-    """
-
-    start: float
-    end: float
-    was_cut: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Discarded:
-    """It was nothing: a click, a cough, or the face's own voice."""
-
-    at: float
-    why: Literal["noise", "own voice", "off"]
-
-
-Decision: TypeAlias = Began | BargedIn | Paused | Resumed | Taken | Discarded
 
 
 @dataclass(slots=True)
@@ -129,6 +91,9 @@ class _Speech:
     last_speech: float = 0.0
     echo: float = 0.0
     """Most that it ever seemed to be the face's own voice."""
+    hushed_at: float | None = None
+    """When the face began to hold its tongue for it."""
+    is_hushing: bool = False
 
 
 @dataclass(slots=True)
@@ -141,6 +106,8 @@ class _Face:
     words: str = ""
     echoes: int = 0
     """How often the face was surely heard in the microphone, less what was surely not it."""
+    fooled: int = 0
+    """How often it held its tongue for nothing, less the times that somebody did speak."""
 
 
 class TurnTaking:
@@ -319,12 +286,36 @@ class TurnTaking:
         if speech.spoken < needed - 1e-9 or (self._may_echo() and self._is_own(speech)):
             # Its own voice may go on for long; what is kept of it must not.
             speech.start = max(speech.start, self._now - patience.longest / 2)
-            return []
+            return self._hush(speech)
         speech.accepted = True
+        if speech.is_hushing:
+            speech.is_hushing = False
+            face.fooled = max(face.fooled - 1, 0)
         if self._may_echo():
             face.echoes = max(face.echoes - 1, 0)
         began = Began(speech.start)
         return [BargedIn(self._now), began] if face.turn else [began]
+
+    def _hush(self, speech: _Speech) -> list[Decision]:
+        """Hold the face's tongue while it is not clear who speaks, or let it go on."""
+        patience, face = self.patience, self._face
+        if speech.is_hushing and speech.hushed_at is not None:
+            return self._clear(speech) if self._now - speech.hushed_at >= patience.hushed else []
+        trusted = face.echoes == 0 and face.fooled < _FOOLED and speech.echo < _DOUBT
+        if not (face.sounding and trusted and speech.hushed_at is None):
+            return []
+        if speech.spoken < patience.hush or speech.silent_since is not None:
+            return []
+        speech.is_hushing, speech.hushed_at = True, self._now
+        return [Hushed(self._now)]
+
+    def _clear(self, speech: _Speech | None) -> list[Decision]:
+        """Let the face go on, if it holds its tongue."""
+        if speech is None or not speech.is_hushing:
+            return []
+        speech.is_hushing = False
+        self._face.fooled = min(self._face.fooled + 1, 4)
+        return [Cleared(self._now)]
 
     def _may_echo(self) -> bool:
         """Whether what was heard last may come from the face."""
@@ -339,6 +330,8 @@ class TurnTaking:
             return False
         if is_command_to_stop(speech.partial) and not is_command_to_stop(face.words):
             return False
+        if self._outlasts(speech):
+            return False
         share = share_of_own_words(speech.partial, face.words)
         if share is None:
             # Nothing was understood yet: the sound itself must tell.
@@ -347,6 +340,16 @@ class TurnTaking:
         if speech.echo >= _LIKELY:
             return share >= 0.5 or speech.spoken < patience.proof
         return share >= 0.75
+
+    def _outlasts(self, speech: _Speech) -> bool:
+        """Whether it goes on though the face has been silent for too long to be heard."""
+        since, silent = speech.hushed_at, speech.silent_since is not None
+        return (
+            speech.is_hushing
+            and since is not None
+            and not silent
+            and self._now - since >= self.patience.echo_tail
+        )
 
     def _follow(self, speech: _Speech) -> list[Decision]:
         """Decide whether the user's turn is over."""
@@ -391,5 +394,5 @@ class TurnTaking:
         return max(speech.start - self.patience.margin, 0.0)
 
     def _discard(self, why: Literal["noise", "own voice", "off"]) -> list[Decision]:
-        had, self._speech = self._speech is not None, None
-        return [Discarded(self._now, why)] if had else []
+        had, self._speech = self._speech, None
+        return [*self._clear(had), Discarded(self._now, why)] if had is not None else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import threading
 import time
@@ -22,6 +23,7 @@ from visavis.apps.server.settings import ServerSettings
 from visavis.core.errors import SessionsFull, UnknownVoice
 from visavis.core.types import Transcript, Waveform
 from visavis.pipeline.ticks import TICK_SAMPLES, Tick
+from visavis.stages.fakes import SECONDS_PER_CHARACTER
 
 
 @pytest.fixture
@@ -385,6 +387,35 @@ async def test_speech_interrupts_the_face(
             await asyncio.sleep(0.05)
         story = await read_until(reader, "turn.ended")
     assert (story[-1].turn, story[-1].reason) == (turn, "interrupted")
+
+
+async def test_a_cough_makes_the_face_pause_and_lose_nothing(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visavis.apps.server.sessions.session.ModelEars", LoudEars)
+    session = await sessions.open(microphone="open")
+    async with session.events() as reader, session.watch(400) as ticks:
+        microphone(session, 0.2, 0.0)
+        await asyncio.sleep(0.2)
+        await session.handle(commands.Say(text="One two three four five six seven eight nine."))
+        await read_until(reader, "sentence.started")
+        microphone(session, 0.12, 0.3)
+        for _ in range(10):
+            microphone(session, 0.1, 0.0)
+            await asyncio.sleep(0.05)
+        story = await read_until(reader, "turn.ended")
+        assert story[-1].reason == "complete"
+        seen = []
+        async for tick in ticks:
+            seen.append(tick)
+            if tick.index >= session.snapshot()["ticks"] - 2:
+                break
+    spoken = [tick.index for tick in seen if tick.turn]
+    gap = max(b - a for a, b in itertools.pairwise(spoken)) / 25
+    assert 0.1 < gap < 0.8, "it paused"
+    assert session.snapshot()["starved"] == 0
+    letters = len("OneTwoThreeFourFiveSixSevenEightNine")
+    assert len(spoken) / 25 == pytest.approx(letters * SECONDS_PER_CHARACTER, abs=0.05)
 
 
 async def test_what_is_said_on_after_a_pause_belongs_to_the_question(

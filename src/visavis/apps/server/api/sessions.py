@@ -58,6 +58,9 @@ class SessionView(BaseModel):
     connections: int
     ticks: int = Field(description="Frames made.")
     late: int = Field(description="Frames made after their moment.")
+    stalls: int = Field(description="Times that the stream stood still for half a second.")
+    repeats: int = Field(description="Frames that showed the picture before once more.")
+    starved: int = Field(description="Frames without sound in the middle of an answer.")
     dropped: int = Field(description="Frames that slow readers lost.")
 
 

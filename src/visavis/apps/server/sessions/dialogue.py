@@ -51,6 +51,7 @@ class Dialogue:
 
     def break_off(self) -> None:
         """Silence the face at once; what it would have said is dropped."""
+        self._playout.release()
         turn = self._narrator.turn
         if turn is None:
             return
@@ -82,6 +83,13 @@ class Dialogue:
         self.break_off()
         turn = self._conversation.say(script)
         self._narrator.begin_turn(turn, "script", script, asked)
+
+    def on_hush(self, hushed: bool) -> None:
+        """Somebody may speak while the face does, or it was nothing."""
+        if hushed:
+            self._playout.hold()
+        else:
+            self._playout.release()
 
     def on_barge_in(self) -> None:
         """The user speaks while the face does, or before it began."""

@@ -15,6 +15,16 @@ from visavis.core.errors import AudioSilent, AudioTooShort, TextUnusable
 from visavis.core.protocols import Recognizer
 from visavis.core.types import Floats, Language, Transcript, Waveform
 from visavis.pipeline.bridge import Worker
+from visavis.pipeline.decisions import (
+    BargedIn,
+    Began,
+    Cleared,
+    Discarded,
+    Hushed,
+    Paused,
+    Resumed,
+    Taken,
+)
 from visavis.pipeline.hearing import (
     RATE,
     Ears,
@@ -26,18 +36,24 @@ from visavis.pipeline.hearing import (
     SetMode,
 )
 from visavis.pipeline.ticks import Tick
-from visavis.pipeline.turn_taking import BargedIn, Began, Discarded, Mode, Paused, Resumed, Taken
+from visavis.pipeline.turn_taking import (
+    Mode,
+)
 
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10.0
 """Seconds of sound that may wait to be heard; more is dropped, the oldest first."""
-BATCH = 0.06
+BATCH = 0.03
 """Seconds of sound that are heard at once."""
 
 
 class Asker(Protocol):
     """What a session does with what is heard."""
+
+    def on_hush(self, hushed: bool) -> None:
+        """Somebody may speak while the face does, or it was nothing."""
+        ...
 
     def on_barge_in(self) -> None:
         """The user speaks while the face does."""
@@ -162,6 +178,7 @@ class Listening:
             self._ears = await self._worker.call(self._make_ears)
             self._recognizer = await self._understanding.call(self._make_recognizer)
             self._hearing = Hearing(self._ears, self._mode)
+            self._asker.on_hush(False)  # who might have spoken is forgotten
             self._fresh = True
         hearing = self._hearing
         assert hearing is not None
@@ -189,6 +206,8 @@ class Listening:
                 self._asker.on_partial(noticed.partial, language)
             case Began():
                 self._asker.on_listening(True)
+            case Hushed() | Cleared():
+                self._asker.on_hush(isinstance(noticed.decision, Hushed))
             case BargedIn():
                 self._asker.on_barge_in()
             case Paused(end=end):
