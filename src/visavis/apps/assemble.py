@@ -12,8 +12,10 @@ from visavis.apps.settings import Settings
 from visavis.apps.speech_memory import SpeechMemory
 from visavis.core import registry
 from visavis.core.errors import OutputUnwritable, TextUnusable, UnknownVoice
+from visavis.core.protocols import Versioned
 
 if TYPE_CHECKING:
+    from visavis.apps.speech_shelf import SpeechShelf
     from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
     from visavis.core.types import Avatar, Emotion, Language, Sentence, Speech, Voice
     from visavis.pipeline.conversation import Conversation
@@ -51,6 +53,7 @@ class VoiceRouter:
         self._stages: dict[str, Synthesizer] = {}
         self._rate = sample_rate
         self._memory = SpeechMemory(remembered)
+        self._identities: dict[str, str] = {}
 
     def voices(self) -> list[Voice]:
         """List the voices of all stages, at the rate at which they leave."""
@@ -74,6 +77,24 @@ class VoiceRouter:
             f"no voice is called {voice!r}; there are {names} … (see `visavis voices`)"
         )
 
+    def identify(self, voice: str) -> str:
+        """Tell all that the sound of a voice depends on: stage, package, weights, sample rate.
+
+        Raises:
+            UnknownVoice: No stage has it.
+        """
+        if voice not in self._identities:
+            name = self.find(voice).synthesizer
+            stage = self._stage(name)
+            version = stage.version() if isinstance(stage, Versioned) else ""
+            package = registry.find_package("synthesizers", name)
+            self._identities[voice] = f"{name} {package} {version} {self._rate}"
+        return self._identities[voice]
+
+    def recall(self, sentence: Sentence, voice: str) -> tuple[Speech, ...]:
+        """Give the sentence's speech as it was spoken a while ago, or nothing."""
+        return self._memory.recall(sentence, voice)
+
     async def speak(self, sentence: Sentence, voice: str) -> AsyncIterator[Speech]:
         """Yield the sentence's sound in the voice asked for.
 
@@ -81,7 +102,7 @@ class VoiceRouter:
             UnknownVoice: No stage has it.
         """
         stage = self._stage(self.find(voice).synthesizer)
-        if known := self._memory.recall(sentence, voice):
+        if known := self.recall(sentence, voice):
             for speech in known:
                 yield speech
             return
@@ -147,6 +168,8 @@ class Cast:
         intensity: Of the emotion, 0..1.
         pose: How much the head moves of itself.
         remembered: Seconds of speech that are kept, in case the same is said again.
+        shelf: Spoken sentences on disk, which live sessions take theirs from.
+        shelving: Whether what live sessions say is put there.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -156,6 +179,8 @@ class Cast:
     intensity: float | None = None
     pose: Pose = "natural"
     remembered: float = 0.0
+    shelf: SpeechShelf | None = None
+    shelving: bool = True
     _router: VoiceRouter | None = None
     _recognizer: Recognizer | None = None
     _responder: Responder | None = None
@@ -193,6 +218,18 @@ class Cast:
         if self._router is None:
             self._router = VoiceRouter(remembered=self.remembered)
         return self._router
+
+    @property
+    def speaker(self) -> Synthesizer:
+        """The voices of a live session: what lies on the shelf need not be spoken.
+
+        Whoever measures or loads a voice takes ``router``, which speaks for itself.
+        """
+        if self.shelf is None:
+            return self.router
+        from visavis.apps.shelved_voices import ShelvedVoices
+
+        return ShelvedVoices(self.router, self.shelf, keeping=self.shelving)
 
     @property
     def recognizer(self) -> Recognizer:

@@ -6,7 +6,7 @@ work is cancelled: a stage must stop and free what it holds when its iterator is
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from visavis.core.types import (
     Avatar,
     Emotion,
+    Language,
     Message,
     Picture,
     Segment,
@@ -55,6 +56,24 @@ class Synthesizer(Protocol):
 
     def speak(self, sentence: Sentence, voice: str) -> AsyncIterator[Speech]:
         """Yield the sentence's sound in order; the last one has ``is_last``."""
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A responder that can tell beforehand what it may be going to say. Optional."""
+
+    def foreseeable(self) -> Iterable[tuple[str, Language]]:
+        """Yield whole answers as ``reply`` would give them, with their language, likeliest first."""
+        ...
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A synthesizer that tells what its sound depends on besides the sentence. Optional."""
+
+    def version(self) -> str:
+        """Name weights and ways of speaking; it changes whenever a sentence may sound different."""
         ...
 
 

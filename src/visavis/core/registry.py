@@ -43,6 +43,14 @@ def load(kind: Kind, name: str) -> type[Any]:
     return stage
 
 
+def find_package(kind: Kind, name: str) -> str:
+    """Name the package that a stage comes from, with its version; empty where that is not known."""
+    for entry in metadata.entry_points(group=f"visavis.{kind}"):
+        if entry.name == name and entry.dist is not None:
+            return f"{entry.dist.name}=={entry.dist.version}"
+    return ""
+
+
 def describe(kind: Kind) -> list[tuple[str, str, str]]:
     """Return (name, distribution, first line of the docstring or why it cannot load) of each."""
     rows = []

@@ -61,6 +61,15 @@ class ServerSettings(BaseSettings):
     remembered_speech: float = Field(
         600.0, ge=0, le=36_000, description="Seconds of speech kept in case the same is said again."
     )
+    speech_shelf_mb: int = Field(
+        512, ge=0, le=1_000_000, description="Megabytes of spoken sentences on disk; 0 for none."
+    )
+    prepare_speech: bool = Field(
+        True, description="Speak the answers ahead of time, on to the disk, while nobody talks."
+    )
+    keep_speech: bool = Field(
+        True, description="Keep what sessions say on disk too; not where `records` is none."
+    )
     session_limit: float = Field(3600.0, gt=0, description="Longest session in seconds.")
     vanished_limit: float = Field(
         20.0, gt=0, description="Seconds without any connection after which a session ends."

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import unicodedata
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -195,6 +195,23 @@ class FaqResponder:
                 return emotion
         return None
 
+    def foreseeable(self) -> Iterator[tuple[str, Language]]:
+        """Yield everything that it can answer: refusals, answers, then hints and offered questions."""
+        languages = find_languages(self._bases)
+        for language in languages:
+            yield self._refuse((), language).text, language
+        pairs = [pair for base in self._bases for pair in base.pairs if not pair.is_gap]
+        for pair in pairs:
+            yield pair.answer, pair.language
+        for pair in pairs:
+            if pair.topic == _SMALL_TALK:
+                continue
+            joint = "" if pair.language == "zh" else " "
+            offered = _closed(pair.question, pair.language)
+            hint = _HINT[pair.language].format(offered)
+            yield joint.join([_REFUSAL[pair.language], hint]), pair.language
+            yield joint.join([_CHOICE[pair.language], offered]), pair.language
+
     def _respond(self, question: str, language: Language) -> Answer:
         index = self.prepare()
         if language not in index.languages:
@@ -375,7 +392,7 @@ def _is_readable(char: str) -> bool:
 
 def _closed(question: str, language: Language) -> str:
     """End a question with a mark, so that it is spoken as a sentence."""
-    if question[-1] in "?。!?.!":
+    if question[-1] in "？?。！!.":
         return question
     return question + ("。" if language == "zh" else ".")
 

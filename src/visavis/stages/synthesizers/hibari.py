@@ -13,6 +13,7 @@ from visavis.core.types import Sentence, Speech, Voice
 from visavis.models.hibari.predictor import SAMPLE_RATE, SAMPLES_PER_UNIT, Hibari
 from visavis.stages.synthesizers.delivery import deliver
 from visavis.stages.synthesizers.text.phonemes import phonemize
+from visavis.stages.synthesizers.versions import describe_version
 
 VOICE = "hibari_heart"
 
@@ -37,6 +38,10 @@ class HibariSynthesizer:
             if key not in _shared:
                 _shared[key] = Hibari(assets, threads, seed)
             self._hibari = _shared[key]
+
+    def version(self) -> str:
+        """Name the pinned weights and the code that speaks."""
+        return describe_version(("hibari",), "hibari")
 
     def voices(self) -> Sequence[Voice]:
         """List the one voice."""

@@ -19,6 +19,7 @@ from visavis.models.kokoro.predictor import (
 )
 from visavis.stages.synthesizers.delivery import deliver
 from visavis.stages.synthesizers.text.phonemes import phonemize
+from visavis.stages.synthesizers.versions import describe_version
 
 DEFAULT_VOICES: dict[Language, tuple[str, str]] = {
     "zh": ("zf_xiaohe", "zm_yunjian"),
@@ -53,6 +54,10 @@ class KokoroSynthesizer:
             self._kokoro = _shared[key]
         everyone = (*self._kokoro.voices, *self._kokoro.blends)
         self._names = sorted(name for name in everyone if language_of(name))
+
+    def version(self) -> str:
+        """Name the pinned weights and the code that speaks; files given by path are not looked at."""
+        return describe_version(("kokoro-int8", "kokoro-voices"), "kokoro")
 
     def voices(self) -> Sequence[Voice]:
         """List the voices; the language a voice was made for comes first."""

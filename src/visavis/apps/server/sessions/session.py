@@ -95,7 +95,7 @@ class LiveSession:
         pace = Pace()
         self._conversation = Conversation(
             part.performance,
-            cast.router,
+            cast.speaker,
             CitingResponder(cast.responder, self._narrator.cite),
             manner=self._make_manner(),
             limits=LIMITS,
