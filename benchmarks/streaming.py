@@ -13,7 +13,7 @@ import time
 
 from visavis.core.types import Message, Sentence
 from visavis.pipeline.conversation import Conversation
-from visavis.pipeline.flow import Limits, Manner
+from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.sentences import SentenceSplitter
 from visavis.stages import fakes
 

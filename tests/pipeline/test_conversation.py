@@ -9,7 +9,7 @@ from visavis.core.errors import AudioSilent, StageError, TextUnusable, UnknownVo
 from visavis.core.types import Message, Segment, Sentence, Speech, Waveform
 from visavis.pipeline import events
 from visavis.pipeline.conversation import Conversation
-from visavis.pipeline.flow import Limits, Manner
+from visavis.pipeline.manner import Limits, Manner
 from visavis.stages import fakes
 
 MANNER = Manner({"zh": "tone_low", "en": "tone_low"})

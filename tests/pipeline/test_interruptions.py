@@ -11,7 +11,7 @@ import pytest
 from visavis.core.types import FPS, Segment, Waveform
 from visavis.pipeline import events
 from visavis.pipeline.conversation import Conversation
-from visavis.pipeline.flow import Limits, Manner
+from visavis.pipeline.manner import Limits, Manner
 from visavis.stages import fakes
 
 TURNS = 300

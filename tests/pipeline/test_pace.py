@@ -8,7 +8,7 @@ import pytest
 from visavis.core.types import Mark, Segment, Sentence, Speech, Waveform
 from visavis.pipeline import events
 from visavis.pipeline.conversation import Conversation
-from visavis.pipeline.flow import Manner
+from visavis.pipeline.manner import Manner
 from visavis.pipeline.outbox import TurnMark
 from visavis.pipeline.pace import FEW, LONGEST_WAIT, Pace
 from visavis.stages import fakes

@@ -274,7 +274,7 @@ class Cast:
     ) -> Conversation:
         """Put a conversation together from the stages that are needed."""
         from visavis.pipeline.conversation import Conversation
-        from visavis.pipeline.flow import Manner
+        from visavis.pipeline.manner import Manner
 
         avatar = avatar or self.load_avatar()
         manner = Manner(

@@ -17,7 +17,8 @@ from visavis.core.errors import Error, StageError, TextUnusable
 from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
 from visavis.core.types import Message, Segment, Speech, Transcript, VideoFrame, Waveform
 from visavis.pipeline import events
-from visavis.pipeline.flow import Flow, Limits, Manner, StageFailure, Stages
+from visavis.pipeline.flow import Flow, StageFailure, Stages
+from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.outbox import Outbox, TurnMark
 from visavis.pipeline.pace import Pace
 from visavis.pipeline.turn import Turn

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from visavis.core.errors import StageError, TextUnusable
@@ -35,6 +35,7 @@ from visavis.core.types import (
 )
 from visavis.pipeline import events
 from visavis.pipeline.bridge import Relay, Worker
+from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.outbox import Outbox
 from visavis.pipeline.pace import Pace
 from visavis.pipeline.sentences import SentenceSplitter
@@ -43,36 +44,6 @@ from visavis.pipeline.turn import Turn
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How the answers are given.
-
-    Attributes:
-        voice: Name of the voice for each language.
-        language: Of sentences that show none (digits only); a spoken question's own goes first.
-        emotion: Of every sentence, or None to take what the responder suggests, else neutral.
-        intensity: Of the emotion, 0..1.
-    """
-
-    voice: Mapping[Language, str] = field(default_factory=dict)
-    language: Language = "zh"
-    emotion: Emotion | None = None
-    intensity: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may wait between the stages."""
-
-    text_pieces: int = 64
-    sentences: int = 4
-    speeches: int = 4
-    segments: int = 2
-    frames: int = 2 * FPS
-    history: int = 40
-    """Messages that the responder gets to see."""
 
 
 class StageFailure(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from visavis.core.language import detect_language
 from visavis.core.protocols import Foreseeing, Responder
 from visavis.core.types import Emotion, Language, Sentence
-from visavis.pipeline.flow import Manner
+from visavis.pipeline.manner import Manner
 from visavis.pipeline.sentences import split_sentences
 
 

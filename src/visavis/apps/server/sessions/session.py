@@ -24,8 +24,8 @@ from visavis.core.errors import Error
 from visavis.core.protocols import Attentive, Performance, Recognizer
 from visavis.core.types import FPS, Emotion, Language, Waveform
 from visavis.pipeline.conversation import Conversation
-from visavis.pipeline.flow import Limits, Manner
 from visavis.pipeline.hearing import Ears
+from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.pace import Pace
 from visavis.pipeline.playout import Playout
 from visavis.pipeline.ticks import SAMPLE_RATE, Tick, TickStream

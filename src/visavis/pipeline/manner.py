@@ -1,0 +1,38 @@
+"""How answers are given, and how much may wait between the stages meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from visavis.core.types import FPS, Emotion, Language
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the answers are given.
+
+    Attributes:
+        voice: Name of the voice for each language.
+        language: Of sentences that show none (digits only); a spoken question's own goes first.
+        emotion: Of every sentence, or None to take what the responder suggests, else neutral.
+        intensity: Of the emotion, 0..1.
+    """
+
+    voice: Mapping[Language, str] = field(default_factory=dict)
+    language: Language = "zh"
+    emotion: Emotion | None = None
+    intensity: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait between the stages."""
+
+    text_pieces: int = 64
+    sentences: int = 4
+    speeches: int = 4
+    segments: int = 2
+    frames: int = 2 * FPS
+    history: int = 40
+    """Messages that the responder gets to see."""
