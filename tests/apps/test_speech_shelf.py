@@ -191,6 +191,17 @@ def test_the_longest_unused_makes_room(tmp_path):
     assert shelf.measure()[1] <= 260_000
 
 
+def test_of_those_touched_together_the_first_goes_first(tmp_path):
+    shelf = SpeechShelf(tmp_path, 260_000)
+    texts = [f"Sentence {n}." for n in range(5)]
+    for text in texts:
+        keep(shelf, text)
+    order = [texts[n] for n in (3, 1, 0, 4, 2)]
+    shelf.touch([name(make_sentence(text)) for text in order])
+    assert keep(shelf, "One more.")
+    assert [has(shelf, text) for text in order] == [False, False, True, True, True]
+
+
 def test_many_sentences_never_take_more_than_the_limit(tmp_path):
     shelf = SpeechShelf(tmp_path, 1 * MB)
     for n in range(60):

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from conformance.responder_suite import ResponderSuite, dialogue, reply
+from visavis import knowledge
 from visavis.core.errors import FileUnreadable, LanguageUnsupported, TextUnusable
 from visavis.core.language import detect_language
 from visavis.core.types import Message
 from visavis.knowledge.base import load_samples
 from visavis.models.sentence_encoder.predictor import SentenceEncoder
+from visavis.pipeline.sentences import split_sentences
 from visavis.stages.responders.faq import FaqResponder
 
 REFUSED = {"zh": "不在我的资料库里", "en": "no answer to that"}
@@ -290,3 +292,28 @@ def test_a_broken_base_is_named_when_the_responder_is_made(tmp_path: Path) -> No
     path.write_text("{}\n")
     with pytest.raises(FileUnreadable, match=r"mine\.jsonl, line 1: the field 'id' is missing"):
         FaqResponder([path])
+
+
+def test_every_sentence_that_it_says_is_foreseen(responder: FaqResponder) -> None:
+    foreseen = {
+        (number == 0, sentence)
+        for text, _ in responder.foreseeable()
+        for number, sentence in enumerate(split_sentences(text))
+    }
+    folder = Path(knowledge.__file__).parent / "samples"
+    rows = [
+        json.loads(line)
+        for language in ("zh", "en")
+        for line in (folder / f"questions_{language}.jsonl").read_text("utf-8").splitlines()[::3]
+    ]
+    outcomes = set()
+    for question in (*(row["text"] for row in rows), "护照", "passport"):
+        answer = responder.answer(dialogue(question))
+        outcomes.add(answer.outcome)
+        for number, sentence in enumerate(split_sentences(answer.text)):
+            assert (number == 0, sentence) in foreseen, (question, answer.outcome)
+    assert outcomes == {"answer", "choice", "hint", "refusal"}
+
+
+def test_an_offered_question_ends_in_one_mark(responder: FaqResponder) -> None:
+    assert not any("？。" in text or "?." in text for text, _ in responder.foreseeable())

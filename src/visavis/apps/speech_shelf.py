@@ -50,7 +50,7 @@ class SpeechShelf:
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder
-        self._limit = limit
+        self.limit = limit
         self._lock = threading.Lock()
         self._room = 0
         self._complained = False
@@ -83,10 +83,13 @@ class SpeechShelf:
         return self._path(name).exists()
 
     def touch(self, names: Iterable[str]) -> None:
-        """Count sentences as used just now, those that are there."""
-        for name in names:
+        """Count sentences as used just now, those that are there; the last one as used last."""
+        # The system's own time of a file moves in steps in which many are touched.
+        now = time.time_ns()
+        for number, name in enumerate(names):
+            at = now + 1_000 * number
             with contextlib.suppress(OSError):
-                os.utime(self._path(name))
+                os.utime(self._path(name), ns=(at, at))
 
     def keep(self, name: str, speeches: Sequence[Speech], *, dropping: float | None = None) -> bool:
         """Put a whole sentence there.
@@ -166,7 +169,7 @@ class SpeechShelf:
             entries = sorted(self._list(), key=lambda entry: entry.used)
             total = sum(entry.size for entry in entries) + size
             # A tenth more than needed, so that the next sentences need not look again.
-            wanted = total - self._limit * 9 // 10 if total > self._limit else 0
+            wanted = total - self.limit * 9 // 10 if total > self.limit else 0
             for entry in entries:
                 if wanted <= 0 or (dropping is not None and entry.used >= dropping):
                     break
@@ -174,8 +177,8 @@ class SpeechShelf:
                 wanted -= entry.size
                 total -= entry.size
             # A quarter, as other processes put something here as well.
-            self._room = max(0, self._limit - total) // 4
-            return total <= self._limit
+            self._room = max(0, self.limit - total) // 4
+            return total <= self.limit
 
     def _list(self) -> list[_Entry]:
         found, unfinished = [], time.time() - _PART_AGE

@@ -113,15 +113,16 @@ async def open_house(
     """Open store, sessions and jobs; close them in the other order."""
     from visavis.apps.assemble import Cast
     from visavis.apps.server.jobs.queue import Jobs
+    from visavis.apps.server.preparing.preparation import make_preparation, open_shelf
     from visavis.apps.server.sessions.registry import Sessions
     from visavis.apps.server.store.recorder import Recorder
     from visavis.apps.server.store.store import Store
     from visavis.apps.settings import load_settings
 
-    cast = cast or Cast(load_settings(), remembered=settings.remembered_speech)
-
     def watch(session: LiveSession) -> None:
         metrics.sessions_opened.inc()
+        if preparation is not None:
+            preparation.watch(session)
 
         def observe(event: ServerEvent) -> None:
             metrics.observe(event)
@@ -134,6 +135,13 @@ async def open_house(
     async with AsyncExitStack() as stack:
         store = Store.from_settings(settings)
         data = store.folder
+        if cast is None:
+            cast = Cast(
+                load_settings(),
+                remembered=settings.remembered_speech,
+                shelf=open_shelf(settings, data),
+                shelving=settings.keep_speech and settings.records != "none",
+            )
         await store.open()
         stack.push_async_callback(store.close)
         recorder = Recorder(store, settings.records)
@@ -143,9 +151,16 @@ async def open_house(
         jobs = Jobs(store, settings, data / "jobs")
         await jobs.open()
         stack.push_async_callback(jobs.close)
+        preparation = make_preparation(cast, settings)
+        if preparation is not None:
+            stack.push_async_callback(preparation.close)
+            about = "Sentences foreseen, by whether they are spoken ahead of time."
+            metrics.watch("visavis_foreseen_sentences", about, "state", preparation.figures)
         sessions = Sessions(cast, settings, on_open=watch)
         stack.push_async_callback(sessions.close)
-        yield House(settings, cast, sessions, store, recorder, jobs, metrics, gate, data)
+        yield House(
+            settings, cast, sessions, store, recorder, jobs, metrics, gate, data, preparation
+        )
 
 
 def _version() -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from visavis.apps.server.auth import Gate
     from visavis.apps.server.jobs.queue import Jobs
     from visavis.apps.server.metrics import Metrics
+    from visavis.apps.server.preparing.preparation import Preparation
     from visavis.apps.server.sessions.registry import Sessions
     from visavis.apps.server.settings import ServerSettings
     from visavis.apps.server.store.recorder import Recorder
@@ -36,6 +37,7 @@ class House:
         metrics: For Prometheus.
         gate: Who is let in.
         data: Folder of the store and of the jobs' files.
+        preparation: Of answers, spoken ahead of time; None where no speech is kept on disk.
         desk: Passed by what computes for a request outside the sessions, which go before.
         is_ready: Whether everything is loaded.
         doing: What is being loaded, in words; empty when nothing is.
@@ -51,6 +53,7 @@ class House:
     metrics: Metrics
     gate: Gate
     data: Path
+    preparation: Preparation | None = None
     desk: Desk = field(default_factory=Desk)
     is_ready: bool = False
     doing: str = ""

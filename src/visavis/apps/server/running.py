@@ -142,6 +142,8 @@ async def _serve(
             server.should_exit = True
         else:
             ready()
+            if server.house.preparation is not None:
+                server.house.preparation.start()
 
     warming = asyncio.create_task(prepare())
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from visavis.apps.server.errors import NotFound
 from visavis.apps.server.house import House, HouseOf
+from visavis.apps.server.preparing.preparation import Standing, State
 from visavis.apps.server.store.export import TABLES, TableName, export_csv, export_json, write_line
 from visavis.apps.server.store.gaps import Gap, Verdict
 from visavis.apps.server.store.recorder import RecorderState
@@ -61,6 +63,21 @@ class Storage(BaseModel):
     recorder: RecorderState
 
 
+class PreparedSpeech(BaseModel):
+    """Answers that are spoken ahead of time, so that they begin at once."""
+
+    state: State = Field(
+        description=(
+            "`waiting` while somebody talks, `full` where not all may be kept, `taken` while another"
+            " server does it, `failed` where the log says why."
+        )
+    )
+    ready: int = Field(description="Sentences that are prepared.")
+    foreseen: int = Field(description="All that can be; 0 until that is known.")
+    kept: int = Field(description="Sentences on disk, prepared or said by sessions.")
+    size: int = Field(description="Their bytes.")
+
+
 class Overview(BaseModel):
     """All figures of the first page."""
 
@@ -69,6 +86,7 @@ class Overview(BaseModel):
     statistics: Statistics | None = Field(description="Null if the database does not answer.")
     jobs: dict[str, int] = Field(description="Renders by state.")
     storage: Storage
+    speech: PreparedSpeech
     problem: str = Field(description="Why figures are missing, in words; empty if none are.")
 
 
@@ -162,6 +180,7 @@ async def show_overview(
             rows=rows,
             recorder=house.recorder.state,
         ),
+        speech=await _look_at_speech(house),
         problem=problem,
     )
 
@@ -290,6 +309,19 @@ def _look(house: House) -> SessionsNow:
         sessions=found,
         frames=sum(int(one.get("ticks", 0)) for one in found),
         late=sum(int(one.get("late", 0)) for one in found),
+    )
+
+
+async def _look_at_speech(house: House) -> PreparedSpeech:
+    shelf = house.cast.shelf
+    kept, size = await asyncio.to_thread(shelf.measure) if shelf is not None else (0, 0)
+    standing = house.preparation.standing if house.preparation is not None else Standing()
+    return PreparedSpeech(
+        state=standing.state,
+        ready=standing.ready,
+        foreseen=standing.foreseen,
+        kept=kept,
+        size=size,
     )
 
 

@@ -1,0 +1,1 @@
+"""Answers spoken ahead of time, while nobody talks."""
