@@ -8,8 +8,8 @@ import pytest
 from visavis.core.types import Language, Sentence
 from visavis.knowledge.base import load_samples
 from visavis.pipeline.conversation import Conversation
-from visavis.pipeline.flow import Manner
 from visavis.pipeline.foreseeing import foresee_sentences
+from visavis.pipeline.manner import Manner
 from visavis.stages import fakes
 from visavis.stages.responders.faq import FaqResponder
 

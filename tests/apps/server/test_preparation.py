@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 import os
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -135,14 +138,14 @@ async def test_it_gives_way_to_whoever_talks(make: Made, cast: Cast) -> None:
         made.start()
         await until(lambda: made.standing.state == "speaking")
         session = await sessions.open()
-        await until(lambda: not make.alive, 1.0)
+        await until(lambda: not make.alive, 3.0)
         assert made.standing.state == "waiting"
         opened = time.monotonic()
         await until(lambda: len(make.alive) == 1)
         assert time.monotonic() - opened > 0.5 * QUIET, "an idle session is waited for as well"
         await until(lambda: made.standing.state == "speaking")
         await session.handle(commands.Ask(text="How?"))
-        await until(lambda: not make.alive, 1.0)
+        await until(lambda: not make.alive, 3.0)
         async with session.events() as reader:
             async for event in reader:
                 assert not make.alive
@@ -150,7 +153,7 @@ async def test_it_gives_way_to_whoever_talks(make: Made, cast: Cast) -> None:
                     break
         await until(lambda: len(make.alive) == 1)
         await session.handle(commands.Ask(text="How?"))
-        await until(lambda: not make.alive, 1.0)
+        await until(lambda: not make.alive, 3.0)
         await session.close()
         await until(lambda: len(make.alive) == 1, 0.9 * QUIET + 3)
         assert len(make.runs) == 4
@@ -261,6 +264,32 @@ async def _to_end(reader: Any) -> AsyncIterator[Any]:
         yield event
         if event.type == "turn.ended":
             return
+
+
+def test_only_one_prepares_a_folder(cast: Cast, tmp_path: Path) -> None:
+    order = worker.describe_order(cast, SpeechShelf(tmp_path / "speech", 10_000_000))
+    told: list[Progress] = []
+    with contextlib.ExitStack() as stack:
+        assert worker.take_folder(tmp_path / "speech", stack)
+        worker.work(order, told.append)
+    assert [p.end for p in told] == ["taken"]
+    with contextlib.ExitStack() as stack:
+        assert worker.take_folder(tmp_path / "speech", stack)
+
+
+def test_the_process_says_in_a_line_why_it_cannot(tmp_path: Path) -> None:
+    (tmp_path / "speech").write_text("a file is in the way")
+    order = worker.describe_order(Cast(), SpeechShelf(tmp_path / "speech", 10_000_000))
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(preparation.WORKER, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()  # and stays open, as a server's does
+        assert process.wait(60) == 1
+        said = process.stderr.read()
+    assert "Traceback" not in said
+    assert str(tmp_path / "speech") in said
 
 
 async def test_the_order_holds_all_that_the_process_needs(

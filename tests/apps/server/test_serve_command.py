@@ -36,7 +36,11 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "VISAVIS_SERVER_TOKEN": "tok"}
+    environment = {
+        **os.environ,
+        "VISAVIS_SERVER_TOKEN": "tok",
+        "VISAVIS_SERVER_SPEECH_SHELF_MB": "0",
+    }
     arguments = [str(VISAVIS), "serve", "--port", str(port), "--sessions", "1", "--data",
                  str(folder), *options]  # fmt: skip
     with subprocess.Popen(

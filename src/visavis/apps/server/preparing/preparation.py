@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ FOLDER = "speech"
 """In the server's data folder."""
 QUIET = 60.0
 """Seconds that every open session must have been idle for."""
+LEFT = 5.0
+"""Seconds to wait after a session's end: a page is loaded anew, or the server is being stopped."""
 DAY = 86_400.0
 AGAIN = DAY
 """Seconds until it looks whether all is still there, and deletes what nobody used for long."""
@@ -103,6 +106,7 @@ class Preparation:
         self._kept = kept
         self._quiet = quiet
         self._clock = clock
+        self._left = -math.inf
         self._active: dict[str, float | None] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -130,6 +134,7 @@ class Preparation:
                     self._note(id, event.state != "idle")
                 case events.SessionEnded():
                     self._active.pop(id, None)
+                    self._left = self._clock()
                     self._changed.set()
                 case _:
                     pass
@@ -145,11 +150,12 @@ class Preparation:
     @property
     def wait(self) -> float | None:
         """Seconds until all sessions have been idle for long enough, 0 for now, None for unknown."""
-        times = list(self._active.values())
-        if any(at is None for at in times):
-            return None
-        last = max((at for at in times if at is not None), default=None)
-        return 0.0 if last is None else max(0.0, last + self._quiet - self._clock())
+        ends = [self._left + min(LEFT, self._quiet)]
+        for at in self._active.values():
+            if at is None:
+                return None
+            ends.append(at + self._quiet)
+        return max(0.0, max(ends) - self._clock())
 
     def _note(self, id: str, is_busy: bool) -> None:
         self._active[id] = None if is_busy else self._clock()

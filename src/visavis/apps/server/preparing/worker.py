@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from visavis.core.errors import InputError
+from visavis.core.errors import Error, InputError
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
@@ -74,12 +74,26 @@ def main() -> None:
         lines.write(json.dumps(asdict(progress)) + "\n")
         lines.flush()
 
-    from visavis.apps.assemble import Cast
     from visavis.apps.cli import limit_threads
+
+    limit_threads()
+    try:
+        work(order, tell)
+    except (Error, OSError) as error:
+        sys.exit(str(error))
+
+
+def work(order: dict[str, Any], tell: Callable[[Progress], None]) -> None:
+    """Do what ``describe_order`` says, unless somebody else is at it.
+
+    Raises:
+        Error: An avatar, a voice or weights are not there.
+        OSError: The folder cannot be made.
+    """
+    from visavis.apps.assemble import Cast
     from visavis.apps.settings import Settings
     from visavis.apps.speech_shelf import SpeechShelf
 
-    limit_threads()
     cast = Cast(Settings(**order["settings"]), **order["cast"])
     shelf = SpeechShelf(Path(order["folder"]), order["limit"])
     with contextlib.ExitStack() as stack:
