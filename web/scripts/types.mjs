@@ -13,7 +13,7 @@ for (const definition of Object.values(schema.$defs)) {
   if (definition.properties.type && !definition.required?.includes("type"))
     definition.required = [...(definition.required ?? []), "type"];
 }
-const text = await compile(schema, "LiveProtocol", {
+const types = await compile(schema, "LiveProtocol", {
   additionalProperties: false,
   bannerComment:
     "// Made by `npm run types` from docs/live/protocol.schema.json: change that, not this.",
@@ -21,6 +21,13 @@ const text = await compile(schema, "LiveProtocol", {
   style: { printWidth: 100 },
   unreachableDefinitions: true,
 });
+// Nothing in the protocol refers to it: a code may also be one of a later server.
+const { description, enum: codes } = schema.$defs.ErrorCode;
+const text = `${types}
+/** ${description} */
+export type ErrorCode =
+${codes.map((code) => `  | "${code}"`).join("\n")};
+`;
 const file = new URL("../src/protocol.ts", import.meta.url);
 if (process.argv.includes("--check")) {
   if ((await readFile(file, "utf8")) !== text) {

@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
 """What a client is told to wait where nothing better is known."""
+UNEXPECTED = "Unexpected"
+"""Code of what is no error of ours."""
+METHOD_NOT_ALLOWED = "MethodNotAllowed"
+"""Code of what only the framework finds."""
 
 
 class RequestError(core.Error):
@@ -168,7 +172,7 @@ def describe(error: BaseException) -> ErrorDetail:
     """Put an error into the API's form; of the unexpected only that it happened."""
     if not isinstance(error, core.Error):
         return ErrorDetail(
-            code="Unexpected",
+            code=UNEXPECTED,
             message="something unexpected happened here; the server's log says what",
             retryable=False,
         )
@@ -264,7 +268,7 @@ async def _tell_http(connection: HTTPConnection, error: Exception) -> JSONRespon
         404: f"there is nothing at {path}; see /api/docs for what there is",
         405: f"{path} does not take this method; see /api/docs",
     }
-    codes = {404: "NotFound", 405: "MethodNotAllowed", 413: "BodyTooLarge"}
+    codes = {404: "NotFound", 405: METHOD_NOT_ALLOWED, 413: "BodyTooLarge"}
     status = error.status_code
     detail = ErrorDetail(
         code=codes.get(status, "RequestInvalid"),
