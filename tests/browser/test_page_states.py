@@ -22,11 +22,13 @@ SIZES = {
 }  # fmt: skip
 SCENES = [
     "start", "connecting", "live", "listening", "open", "thinking", "speaking", "answer", "rated",
-    "choice", "failure", "denied", "playback", "reconnecting", "ended", "full", "unreachable",
-    "token", "settings", "history", "check",
+    "choice", "failure", "denied", "playback", "reconnecting", "waiting", "openaway", "restoring",
+    "blind", "ended", "unsent", "full", "unreachable", "token", "refused", "settings", "history",
+    "check",
 ]  # fmt: skip
 MAIN_SCENES = [
-    "start", "live", "open", "speaking", "answer", "rated", "failure", "full", "settings", "check",
+    "start", "live", "open", "speaking", "answer", "rated", "failure", "waiting", "blind", "full",
+    "settings", "check",
 ]  # fmt: skip
 FOUND = """
 const visible = e => {

@@ -54,16 +54,27 @@ def test_without_udp_it_is_heard_by_mse_and_goes_on_after_a_cut_and_starts_again
         answer = "".join(e["text"] for e in visitor.events("answer.text"))
         assert driver.error_rate(text, answer) < 0.35, text
 
-        # Cut for some seconds: everything stops, and comes back in the same session.
+        # Cut for some seconds: everything stops, and comes back in the same session. What is asked
+        # meanwhile waits for all to see, and whatever is tried, nobody is invited to ask.
+        known = visitor.run("return states.length")
         line.cut()
-        visitor.wait("states.some(s => s.state.startsWith('Connection lost'))", 20)
-        time.sleep(4)
+        lost = f"states.slice({known}).some(s => s.state.startsWith('Connection lost'))"
+        visitor.wait(lost, 20)
+        visitor.type("Where is the service hall?")
+        waits = "document.querySelector('.waiting')?.innerText.includes('service hall')"
+        visitor.wait(waits, 10)
+        visitor.keep_both("waiting")
+        time.sleep(5)
+        shown = visitor.run(f"return states.slice({known}).map(s => s.state)")
+        assert set(shown) <= {"Bringing the picture back", "Connection lost, reconnecting"}, shown
         line.mend()
-        visitor.wait("states.at(-1).state === 'Ask away'", 60)
+        asked = visitor.wait_for("turn.started", 60, text="Where is the service hall?")
+        visitor.wait_for("turn.ended", 120, turn=asked["turn"])
+        visitor.wait(f"!({waits}) && states.at(-1).state === 'Ask away'", 60)
         visitor.wait("document.querySelector('video').readyState >= 3")
         visitor.run("listen()")
         visitor.type("How are you?")
-        visitor.wait("told.filter(e => e.type === 'turn.ended').length === 2", 120)
+        visitor.wait("told.filter(e => e.type === 'turn.ended').length === 3", 120)
         time.sleep(2)
         text, _ = visitor.heard().recognise("en")
         assert "very well" in text.lower(), text

@@ -14,6 +14,7 @@ const TEXTS = {
     source: "居民身份证办理指南",
     unsure: "想问的是下面哪一个？",
     candidates: ["身份证丢了怎么补办？", "身份证到期了怎么换？", "可以代办身份证吗？"],
+    later: "那要等多久才能拿到新的身份证？",
     message: "the voice zf_xiaoxiao did not answer within 10 s; try again",
   },
   en: {
@@ -26,6 +27,7 @@ const TEXTS = {
     source: "Guide to identity cards",
     unsure: "Which of these do you mean?",
     candidates: ["How do I replace a lost identity card?", "How do I renew an identity card?", "Can somebody else collect it for me?"],
+    later: "And how long does it take until I get the new card?",
     message: "the voice af_heart did not answer within 10 s; try again",
   },
 };
@@ -89,6 +91,9 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
     case "token":
       client.refuse = { code: "token", message: "" };
       break;
+    case "refused":
+      client.refuse = { code: "failed", error: "StoreUnavailable", message: text.message };
+      break;
   }
   if (scene === "start") return;
   await client.connect({ language }).catch(() => undefined);
@@ -140,6 +145,27 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
     case "reconnecting":
       answer();
       client.become({ phase: "reconnecting", transport: null });
+      break;
+    case "waiting":
+      answer();
+      client.become({ phase: "reconnecting", transport: null });
+      client.ask(text.later);
+      break;
+    case "openaway":
+      await client.setMicrophone("open");
+      client.become({ phase: "reconnecting", transport: null });
+      break;
+    case "restoring":
+      client.become({ phase: "restoring", transport: null });
+      break;
+    case "blind":
+      client.become({ phase: "restoring", transport: null, problem: { code: "media", message: "" } });
+      break;
+    case "unsent":
+      answer();
+      client.become({ phase: "reconnecting", transport: null });
+      client.ask(text.later);
+      client.become({ phase: "ended", problem: { code: "ended", message: "", reason: "vanished" } });
       break;
     case "ended":
       answer();

@@ -22,6 +22,7 @@ export class ScriptedClient implements LiveClient {
   connection: Connection = { phase: "new", transport: null, problem: null };
   microphone: Microphone = "push";
   session = "";
+  waiting = "";
   clock = 0;
   loudness = 0;
   refuse: Problem | null = null;
@@ -33,6 +34,7 @@ export class ScriptedClient implements LiveClient {
     connection: new Set(),
     microphone: new Set(),
     problem: new Set(),
+    waiting: new Set(),
   };
 
   constructor(private readonly picture: () => MediaStream | null = () => null) {}
@@ -55,12 +57,18 @@ export class ScriptedClient implements LiveClient {
     this.tell("problem", problem);
   }
 
+  wait(question: string): void {
+    this.waiting = question;
+    this.tell("waiting", question);
+  }
+
   attach(player: HTMLVideoElement): void {
     this.player = player;
   }
 
   async connect(opening: Opening = {}): Promise<void> {
     this.calls.push(["connect", opening]);
+    this.wait("");
     this.become({ phase: "connecting", problem: null });
     if (this.refuse) {
       this.become({ phase: "ended", problem: this.refuse });
@@ -106,10 +114,12 @@ export class ScriptedClient implements LiveClient {
 
   ask(text: string): void {
     this.calls.push(["ask", text]);
+    if (this.connection.phase === "reconnecting") this.wait(text);
   }
 
   interrupt(): void {
     this.calls.push(["interrupt"]);
+    this.wait("");
   }
 
   async talk(pressed: boolean): Promise<void> {

@@ -207,4 +207,86 @@ describe("the page", () => {
     expect(page.findAll(".history li")).toHaveLength(1);
     page.unmount();
   });
+
+  it("never invites to speak while nobody hears", async () => {
+    for (const scene of ["reconnecting", "openaway", "restoring", "blind"]) {
+      const page = await open(scene);
+      const shown = page.get(".below").text();
+      for (const word of ["请提问", "请直接说"]) expect(shown, scene).not.toContain(word);
+      expect(page.find(".talk:enabled").exists(), scene).toBe(false);
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { code: "Space", key: " ", bubbles: true }));
+      await flushPromises();
+      expect(calls("talk"), scene).toEqual([]);
+      page.unmount();
+    }
+  });
+
+  it("lets go of the button when the line goes", async () => {
+    const page = await open("live");
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { code: "Space", key: " ", bubbles: true }));
+    await flushPromises();
+    client.become({ phase: "reconnecting", transport: null });
+    await flushPromises();
+    expect(calls("talk")).toEqual([[true], [false]]);
+    client.become({ phase: "connected", transport: "webrtc" });
+    await flushPromises();
+    expect(page.get(".state p").text()).toBe("请提问");
+    page.unmount();
+  });
+
+  it("brings the picture back while typed questions go on", async () => {
+    const page = await open("restoring");
+    expect(page.get(".state p").text()).toBe("画面断了，正在恢复");
+    await page.get("#question").setValue("怎么走？");
+    await page.get("form.ask").trigger("submit");
+    expect(calls("ask")).toEqual([["怎么走？"]]);
+    expect(page.find(".waiting").exists()).toBe(false);
+    page.unmount();
+  });
+
+  it("shows the question that waits for the line, and gives it back", async () => {
+    const page = await open("reconnecting");
+    await page.get("#question").setValue("怎么走？");
+    await page.get("form.ask").trigger("submit");
+    expect(page.get(".waiting").text()).toContain("怎么走？");
+    expect(page.get(".waiting").text()).toContain("连上后发送");
+    await page.get(".waiting .button").trigger("click");
+    expect(page.find(".waiting").exists()).toBe(false);
+    expect(page.get<HTMLInputElement>("#question").element.value).toBe("怎么走？");
+    page.unmount();
+  });
+
+  it("has a question that was never sent in the field of the next session", async () => {
+    const page = await open("unsent");
+    const question = "那要等多久才能拿到新的身份证？";
+    expect(page.get(".stopped").text()).toContain(question);
+    await page.get(".stopped .go").trigger("click");
+    await flushPromises();
+    expect(page.get<HTMLInputElement>("#question").element.value).toBe(question);
+    expect(calls("ask")).toEqual([[question]]);
+    page.unmount();
+  });
+
+  it("has a face that was chosen while the line was away when it is back", async () => {
+    const page = await open("reconnecting");
+    await page.get(".language").trigger("click");
+    expect(calls("change")).toEqual([[{ language: "en" }]]);
+    page.unmount();
+  });
+
+  it("tells failures in its own language, and what is unknown in the server's", async () => {
+    const page = await open("failure");
+    expect(page.get(".notice").text()).toContain("这次没有答成");
+    expect(page.get(".notice").text()).not.toMatch(/did not answer/);
+    await page.get(".notice .button").trigger("click");
+    expect(calls("ask")).toEqual([["办身份证要带什么材料？"]]);
+    client.send({ type: "error", code: "FromTomorrow", message: "the moon is full", retryable: false });
+    await flushPromises();
+    expect(page.get(".notice").text()).toContain("the moon is full");
+    page.unmount();
+    const stopped = await open("refused");
+    expect(stopped.get("section.stopped").text()).toContain("数据库没有响应");
+    expect(stopped.get("section.stopped").text()).not.toMatch(/[a-z]{4}/);
+    stopped.unmount();
+  });
 });

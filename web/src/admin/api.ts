@@ -3,12 +3,14 @@
 export type Trouble = "token" | "operator" | "patience" | "unreachable" | "failed";
 
 export class ApiError extends Error {
-  readonly trouble: Trouble;
-
-  constructor(trouble: Trouble, message: string) {
+  /** @param code the server's name of the error, where it was the server that refused */
+  constructor(
+    readonly trouble: Trouble,
+    message: string,
+    readonly code = "",
+  ) {
     super(message);
     this.name = "ApiError";
-    this.trouble = trouble;
   }
 }
 
@@ -26,8 +28,9 @@ async function send(path: string, init: RequestInit): Promise<Response> {
     throw new ApiError("unreachable", error instanceof Error ? error.message : "");
   }
   if (response.ok) return response;
-  const body = (await response.json().catch(() => null)) as { error?: { message?: string } } | null;
-  throw new ApiError(TROUBLES[response.status] ?? "failed", body?.error?.message ?? String(response.status));
+  const body = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null;
+  const { code = "", message = String(response.status) } = body?.error ?? {};
+  throw new ApiError(TROUBLES[response.status] ?? "failed", message, code);
 }
 
 export async function get<T>(path: string): Promise<T> {

@@ -1,12 +1,13 @@
-import type { Command, ServerEvent } from "../protocol";
-import { Backoff } from "./backoff";
+import type { Command, ServerEvent, SessionStarted } from "../protocol";
+import { Carrier } from "./carrier";
 import { checkConnection } from "./check";
 import { ServerClock, SmoothClock } from "./clock";
 import { Emitter } from "./emitter";
 import { EventsSocket } from "./events";
-import { chooseWays, GIVE_UP, PATIENCE, UNKNOWN, within, type Media } from "./media";
+import { choosePhase, type Lines } from "./lines";
+import { UNKNOWN, within, type Media } from "./media";
 import { Microphone as Device } from "./microphone";
-import { chooseSound } from "./mse";
+import { Outbox } from "./outbox";
 import { Player } from "./player";
 import { toLiveError } from "./problems";
 import { Server, type Opened } from "./server";
@@ -53,26 +54,34 @@ class Client implements LiveClient {
   private readonly clock = new ServerClock();
   private readonly smooth = new SmoothClock();
   private readonly turns = new Turns();
+  private readonly outbox = new Outbox((question) => this.emitter.emit("waiting", question));
   private readonly device = new Device(() => this.loseMicrophone());
-  private readonly backoff = new Backoff();
   private readonly pings = new Set<number>();
   private player: Player | null = null;
   private opened: Opened | null = null;
   private events: EventsSocket | null = null;
-  private media: Media | null = null;
+  private carrier: Carrier | null = null;
+  private state: Lines["session"] = "none";
   private isOpen = false;
   private pressed = false;
-  private failures = 0;
-  /** Rises with each session, and with each try for media; what carries an older number is stale. */
+  /** Rises with each session; what carries an older number is stale. */
   private epoch = 0;
   private ended: Problem | null = null;
-  private retry: ReturnType<typeof setTimeout> | undefined;
+  private problem: Problem | null = null;
   private teller: ReturnType<typeof setInterval> | undefined;
   private readonly leaveQuietly = () => void this.server.end(this.session).catch(() => undefined);
   private readonly hurry = () => this.events?.hurry();
 
   constructor(private readonly options: ClientOptions) {
     this.server = new Server(options.base, options.token);
+  }
+
+  private get media(): Media | null {
+    return this.carrier?.media ?? null;
+  }
+
+  get waiting(): string {
+    return this.outbox.waiting;
   }
 
   on<K extends keyof LiveEvents>(kind: K, listener: (value: LiveEvents[K]) => void): () => void {
@@ -95,7 +104,9 @@ class Client implements LiveClient {
     if (phase !== "new" && phase !== "ended") return;
     const epoch = ++this.epoch;
     this.reset();
-    this.show("connecting", null);
+    this.outbox.clear();
+    this.state = "opening";
+    this.show();
     try {
       const opened = await this.server.open(opening);
       if (epoch !== this.epoch) {
@@ -114,7 +125,9 @@ class Client implements LiveClient {
       throw failure;
     }
     if (opening.microphone) this.microphone = opening.microphone === "open" ? "push" : opening.microphone;
-    await this.carry();
+    this.carrier = this.makeCarrier(this.opened);
+    await this.carrier.carry();
+    if (epoch !== this.epoch) return;
     this.teller = setInterval(() => this.tellPlace(), TELL_EVERY);
     if (opening.microphone === "open") {
       // Nobody waits for this one: typing and holding the button go on working.
@@ -124,6 +137,7 @@ class Client implements LiveClient {
 
   async leave(): Promise<void> {
     const { session } = this;
+    this.outbox.clear();
     this.finish(null);
     if (session) await this.server.end(session).catch(() => undefined);
   }
@@ -136,12 +150,17 @@ class Client implements LiveClient {
   }
 
   ask(text: string): void {
+    if (this.state === "none" || this.state === "over") return;
+    this.outbox.put(text);
+    if (!this.isOpen) return;
     this.hushIfTalking();
     this.send({ type: "ask", text });
+    this.events?.check();
   }
 
   interrupt(): void {
     this.hushIfTalking();
+    this.outbox.clear();
     this.send({ type: "interrupt" });
   }
 
@@ -221,14 +240,10 @@ class Client implements LiveClient {
             this.take(event);
             if (event.type === "session.started") resolve();
           },
-          open: () => {
-            this.isOpen = true;
-            this.showState();
-          },
           lost: () => {
             this.isOpen = false;
             this.clock.reset();
-            this.showState();
+            this.show();
           },
           over: () => {
             const gone: Problem = { code: "ended", message: "", reason: "vanished" };
@@ -256,8 +271,9 @@ class Client implements LiveClient {
       const { reason, message } = event;
       this.ended = { code: "ended", reason, message };
     }
-    if (event.type === "session.started" && event.microphone !== this.microphone && this.media)
-      this.send({ type: "microphone", mode: this.microphone });
+    if (event.type === "session.started") this.join(event);
+    const question = this.outbox.take(event);
+    if (question) this.send({ type: "ask", text: question });
     if (this.turns.take(event) !== null) {
       // Interrupted: what is under way or waits here is not to be heard any more.
       this.tellPlace();
@@ -267,61 +283,45 @@ class Client implements LiveClient {
     this.emitter.emit("event", event);
   }
 
-  /** Get sound and picture by the first way that works. */
-  private async carry(): Promise<void> {
-    const epoch = ++this.epoch;
-    clearTimeout(this.retry);
-    this.media?.close();
-    this.media = null;
-    this.smooth.reset();
-    const can = { webrtc: "RTCPeerConnection" in globalThis, mse: chooseSound() !== null };
-    const offered = this.options.ways ?? this.opened?.transports ?? [];
-    let why = "this browser has no way to play";
-    for (const way of chooseWays(offered, can, this.failures)) {
-      const media = this.make(way);
-      try {
-        await this.startMedia(media);
-      } catch (error) {
-        media.close();
-        if (epoch !== this.epoch) return;
-        why = error instanceof Error ? error.message : String(error);
-        if (way === "webrtc") this.failures += GIVE_UP;
-        continue;
-      }
-      if (epoch !== this.epoch) return media.close();
-      this.adopt(media);
-      return;
+  /** The events line stands, for the first time or again. */
+  private join(event: SessionStarted): void {
+    this.isOpen = true;
+    if (this.state === "open") {
+      if (event.microphone !== this.microphone)
+        this.send({ type: "microphone", mode: this.microphone });
+      // What did not come while nobody answered may come now.
+      if (!this.media) void this.carrier?.carry();
     }
-    this.show("connected", { code: "media", message: why });
-    this.retry = setTimeout(() => void this.carry(), this.backoff.next() + 1_000);
+    this.show();
   }
 
-  private async startMedia(media: Media): Promise<void> {
-    this.player ??= new Player(document.createElement("video"), () => undefined);
-    const { player } = this;
-    const starts = media.start(player.element);
-    void player.play();
-    await within(PATIENCE, starts, `no picture came within ${PATIENCE} s`);
-  }
-
-  private adopt(media: Media): void {
-    this.media = media;
-    this.backoff.reset();
-    media.onbroken = (why) => {
-      if (media.kind === "webrtc") this.failures++;
-      this.media = null;
-      media.close();
-      this.show("reconnecting", { code: "media", message: why });
-      void this.carry();
-    };
-    this.showState();
-    if (this.device.isOpen) void this.useDevice().then(() => this.applyMicrophone());
-  }
-
-  private make(way: "webrtc" | "mse"): Media {
+  private makeCarrier({ transports, ice_servers }: Opened): Carrier {
     const { server, session, clock, device } = this;
-    const iceServers = this.opened?.ice_servers ?? [];
-    return makeMedia(way, { server, session, clock, device, iceServers });
+    const means = { server, session, clock, device, iceServers: ice_servers };
+    return new Carrier({
+      offered: this.options.ways ?? transports,
+      make: (way) => makeMedia(way, means),
+      player: () => (this.player ??= new Player(document.createElement("video"), () => undefined)),
+      isReachable: () => this.isOpen,
+      came: () => {
+        this.smooth.reset();
+        this.settle(null);
+        if (this.device.isOpen) void this.useDevice().then(() => this.applyMicrophone());
+      },
+      broke: () => {
+        // Both lines may be gone: the one for events is to say so soon.
+        this.events?.check();
+        this.show();
+      },
+      failed: (why) => this.settle({ code: "media", message: why }),
+    });
+  }
+
+  /** Sound and picture came, or no way for them was found. */
+  private settle(problem: Problem | null): void {
+    this.state = "open";
+    this.problem = problem;
+    this.show();
   }
 
   private async useDevice(): Promise<void> {
@@ -360,39 +360,37 @@ class Client implements LiveClient {
     this.emitter.emit("problem", problem);
   }
 
-  private showState(): void {
-    if (this.connection.phase === "ended") return;
-    if (this.media) this.show(this.isOpen ? "connected" : "reconnecting", null);
-    else if (!this.isOpen && this.connection.phase === "connected") this.show("reconnecting", null);
-  }
-
-  private show(phase: Connection["phase"], problem: Problem | null): void {
-    this.connection = { phase, transport: this.media?.kind ?? null, problem };
+  private show(): void {
+    const media = this.media?.kind ?? null;
+    const phase = choosePhase({ session: this.state, events: this.isOpen, media });
+    const { connection: last, problem } = this;
+    if (phase === last.phase && media === last.transport && problem === last.problem) return;
+    this.connection = { phase, transport: media, problem };
     this.emitter.emit("connection", this.connection);
   }
 
   private finish(problem: Problem | null): void {
     this.reset();
     this.epoch++;
-    this.show("ended", problem);
+    this.state = "over";
+    this.problem = problem;
+    this.show();
   }
 
   private reset(): void {
     removeEventListener("pagehide", this.leaveQuietly);
     removeEventListener("online", this.hurry);
-    clearTimeout(this.retry);
     clearInterval(this.teller);
     this.events?.close();
-    this.media?.close();
+    this.carrier?.close();
     this.device.close();
     this.player?.speak();
     this.turns.reset();
     this.pings.clear();
     this.clock.reset();
     this.smooth.reset();
-    this.events = this.media = this.opened = this.ended = null;
+    this.events = this.carrier = this.opened = this.ended = this.problem = null;
     this.isOpen = this.pressed = false;
-    this.failures = 0;
     this.session = "";
     this.microphone = "off";
   }

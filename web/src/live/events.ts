@@ -5,12 +5,16 @@ import { Backoff } from "./backoff";
 export const ENDED = 4000;
 const PING_EVERY = 2_000;
 const SILENT_FOR = 12_000;
+/** Milliseconds in which a line that is in doubt must say something. */
+const DOUBTED_FOR = 4_000;
+/** Milliseconds in which a connection must come about: a network that swallows packets says nothing. */
+const DIALLED_FOR = 8_000;
+/** What means nothing any more when the line is back. */
+const FLEETING: readonly Command["type"][] = ["ping", "playback", "talk", "ask"];
 const KEPT_COMMANDS = 20;
 
 export interface EventsListener {
   event(event: ServerEvent): void;
-  /** The first connection and each one after a loss. */
-  open(): void;
   /** It was lost and is being made again. */
   lost(): void;
   /** It is over: the server said so, or the session is not there any more. */
@@ -20,8 +24,8 @@ export interface EventsListener {
 }
 
 /**
- * The events WebSocket, which comes back by itself. Commands that are given while it is away go out
- * when it is back, the latest ones only.
+ * The events WebSocket, which comes back by itself. Settings and the like that are given while it is
+ * away go out when it is back, the latest ones only. Each time, `session.started` comes first.
  */
 export class EventsSocket {
   private socket: WebSocket | null = null;
@@ -29,9 +33,9 @@ export class EventsSocket {
   private readonly backoff = new Backoff();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private heart: ReturnType<typeof setInterval> | undefined;
+  private doubt: ReturnType<typeof setTimeout> | undefined;
   private heard = 0;
   private closed = false;
-  private wasOpen = false;
 
   /**
    * @param make opens a WebSocket
@@ -49,24 +53,34 @@ export class EventsSocket {
     const text = JSON.stringify(command);
     if (this.socket?.readyState === 1) {
       this.socket.send(text);
-    } else if (!this.closed && command.type !== "ping" && command.type !== "playback") {
+    } else if (!this.closed && !FLEETING.includes(command.type)) {
       this.waiting.push(text);
       if (this.waiting.length > KEPT_COMMANDS) this.waiting.shift();
     }
   }
 
+  /** Something speaks for a dead line: it is to answer soon, or is made anew. */
+  check(): void {
+    const { socket } = this;
+    if (this.doubt !== undefined || socket?.readyState !== 1) return;
+    const asked = Date.now();
+    this.send({ type: "ping", sent: this.listener.ping() });
+    this.doubt = setTimeout(() => {
+      this.doubt = undefined;
+      if (this.heard < asked) this.abandon(true);
+    }, DOUBTED_FOR);
+  }
+
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    clearInterval(this.heart);
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close();
+    this.discard();
   }
 
   /** Try at once, when the network is said to be back. */
   hurry(): void {
-    if (this.closed || this.socket) return;
+    if (this.closed || this.socket?.readyState === 1) return;
+    this.discard();
     clearTimeout(this.timer);
     this.backoff.reset();
     this.dial();
@@ -76,12 +90,13 @@ export class EventsSocket {
     const socket = this.make();
     let opened = false;
     this.socket = socket;
+    this.doubt = setTimeout(() => this.abandon(false), DIALLED_FOR);
     socket.onopen = () => {
-      opened = this.wasOpen = true;
+      opened = true;
+      this.trust();
       this.heard = Date.now();
       this.heart = setInterval(() => this.beat(), PING_EVERY);
       for (const text of this.waiting.splice(0)) socket.send(text);
-      this.listener.open();
       this.beat();
     };
     socket.onmessage = (message: MessageEvent) => {
@@ -102,21 +117,35 @@ export class EventsSocket {
   }
 
   private beat(): void {
-    if (Date.now() - this.heard > SILENT_FOR) {
-      // Nothing comes, and nobody closed: the network changed under it.
-      const socket = this.socket;
-      if (socket) {
-        socket.onclose = null;
-        socket.close();
-        void this.lose(0, true);
-      }
-      return;
-    }
-    this.send({ type: "ping", sent: this.listener.ping() });
+    if (Date.now() - this.heard > SILENT_FOR) this.abandon(true);
+    else this.send({ type: "ping", sent: this.listener.ping() });
+  }
+
+  /** Nothing comes, and nobody closed: the network changed under it. */
+  private abandon(opened: boolean): void {
+    this.discard();
+    void this.lose(0, opened);
+  }
+
+  /** Let go of the WebSocket that there is, without a word from it. */
+  private discard(): void {
+    clearInterval(this.heart);
+    this.trust();
+    const { socket } = this;
+    this.socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  private trust(): void {
+    clearTimeout(this.doubt);
+    this.doubt = undefined;
   }
 
   private async lose(code: number, opened: boolean): Promise<void> {
     clearInterval(this.heart);
+    this.trust();
     this.socket = null;
     if (this.closed) return;
     if (code === ENDED) return this.finish();
@@ -138,10 +167,5 @@ export class EventsSocket {
     if (this.closed) return;
     this.close();
     this.listener.over();
-  }
-
-  /** Whether it was ever open. */
-  get hasBeenOpen(): boolean {
-    return this.wasOpen;
   }
 }

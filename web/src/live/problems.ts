@@ -11,13 +11,16 @@ export async function describeRefusal(answer: Response): Promise<Problem> {
   } catch {
     // A proxy's page, not the server's words.
   }
-  if (answer.status === 401 || answer.status === 403) return { code: "token", message };
-  if (code === "SessionsFull" || answer.status === 503) {
+  const problem = { message, ...(code && { error: code }) };
+  if (answer.status === 401 || (answer.status === 403 && code !== "Refused"))
+    return { code: "token", ...problem };
+  if (code === "SessionsFull") {
     const seconds = Number(answer.headers.get("Retry-After"));
-    return { code: "full", message, retryAfter: seconds > 0 ? seconds : 10 };
+    return { code: "full", ...problem, retryAfter: seconds > 0 ? seconds : 10 };
   }
-  if (answer.status === 502 || answer.status === 504) return { code: "unreachable", message };
-  return { code: "failed", message };
+  // Not the server's own words, but those of a proxy that does not get through to it.
+  if (!code && [502, 503, 504].includes(answer.status)) return { code: "unreachable", ...problem };
+  return { code: "failed", ...problem };
 }
 
 /** What a refused microphone means. */

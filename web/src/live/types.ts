@@ -18,10 +18,12 @@ export interface Opening {
 }
 
 /**
- * New: not opened yet. Connecting: the first connection is being made. Connected. Reconnecting: it
- * was lost and is being made again, by itself. Ended: for good; `connect` opens a new session.
+ * New: not opened yet. Connecting: the first connection is being made. Connected: all is well.
+ * Restoring: events come and questions arrive, while sound and picture are being brought back.
+ * Reconnecting: the line for events was lost and is being made again; nothing arrives, even where the
+ * picture still plays. Ended: for good; `connect` opens a new session. `choosePhase` derives it.
  */
-export type Phase = "new" | "connecting" | "connected" | "reconnecting" | "ended";
+export type Phase = "new" | "connecting" | "connected" | "restoring" | "reconnecting" | "ended";
 
 export interface Connection {
   phase: Phase;
@@ -53,6 +55,8 @@ export interface Problem {
     | "failed";
   /** In the server's or the browser's words; may be empty. */
   message: string;
+  /** The server's name of the error, where it was the server that refused. */
+  error?: string;
   /** Seconds; of `full`. */
   retryAfter?: number;
   /** Of `ended`. */
@@ -102,6 +106,8 @@ export interface LiveEvents {
   microphone: Microphone;
   /** The session goes on, yet something is wrong: no microphone, playback refused. */
   problem: Problem;
+  /** The typed question that the server has not begun yet; empty when there is none. */
+  waiting: string;
 }
 
 export interface LiveClient {
@@ -109,6 +115,11 @@ export interface LiveClient {
   readonly microphone: Microphone;
   /** The server's name of the session; empty when there is none. */
   readonly session: string;
+  /**
+   * The typed question that the server has not begun yet; empty when there is none. It outlives a
+   * session that ended by itself, so that it can be asked in the next one.
+   */
+  readonly waiting: string;
 
   /** Listen; returns what ends it. */
   on<K extends keyof LiveEvents>(kind: K, listener: (value: LiveEvents[K]) => void): () => void;
@@ -128,7 +139,9 @@ export interface LiveClient {
   /** Play again after the problem `playback`; called in a user's gesture. */
   resume(): Promise<void>;
 
+  /** Ask; what is asked while the line is away waits, and goes out when it is back. */
   ask(text: string): void;
+  /** Stop what is said; a question that waits is taken back. */
   interrupt(): void;
 
   /** Hold and release the push-to-talk button; asks for the microphone when it is first pressed. */

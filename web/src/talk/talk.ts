@@ -1,4 +1,4 @@
-import { computed, reactive, ref, shallowRef } from "vue";
+import { computed, reactive, ref, shallowRef, watch } from "vue";
 import { type Connection, LiveError, type LiveClient, type Opening, type Problem } from "../live/types";
 import type { Failure, LatencyMark, ServerEvent, SessionChanged } from "../protocol";
 import { type Caption, Captions } from "./captions";
@@ -25,6 +25,11 @@ export function createTalk(client: LiveClient) {
   const problem = shallowRef<Problem | null>(null);
   const marks = reactive<Partial<Record<LatencyMark["mark"], number>>>({});
   const pressed = ref(false);
+  /** What stands in the question field. */
+  const draft = ref("");
+  /** The typed question that has not reached the server. */
+  const waiting = ref(client.waiting);
+  const asked = ref("");
 
   const captions = new Captions();
   const pacing = new Pacing(() => client.now());
@@ -34,6 +39,8 @@ export function createTalk(client: LiveClient) {
 
   const view = computed(() => chooseView(connection.value));
   const latest = computed<Turn | null>(() => turns.at(-1) ?? null);
+  /** Whether speech is heard; typed questions wait where it is not. */
+  const hears = computed(() => connection.value.phase === "connected");
 
   function silence(): void {
     captions.clear();
@@ -86,6 +93,7 @@ export function createTalk(client: LiveClient) {
         silence();
         failure.value = null;
         heard.value = "";
+        if (event.kind !== "text") asked.value = "";
         break;
       case "transcript.partial":
         heard.value = event.text;
@@ -114,7 +122,24 @@ export function createTalk(client: LiveClient) {
     client.on("connection", (value) => (connection.value = value)),
     client.on("microphone", (value) => (microphone.value = value)),
     client.on("problem", (value) => (problem.value = value)),
+    client.on("waiting", (value) => (waiting.value = value)),
+    // Who holds the button when the line goes would talk to nobody.
+    watch(hears, (now) => !now && void release(), { flush: "sync" }),
   ];
+
+  async function release(): Promise<void> {
+    if (!pressed.value) return;
+    pressed.value = false;
+    await attempt(() => client.talk(false));
+  }
+
+  function ask(text: string): void {
+    const question = text.trim();
+    if (!question) return;
+    failure.value = null;
+    asked.value = question;
+    client.ask(question);
+  }
 
   async function attempt(action: () => Promise<void>): Promise<boolean> {
     try {
@@ -141,11 +166,16 @@ export function createTalk(client: LiveClient) {
     problem,
     marks,
     pressed,
+    draft,
+    waiting,
+    hears,
     view,
 
     /** Open a session; a problem shows in `connection`. */
     async start(how: Opening = {}): Promise<void> {
       opening.value = { ...opening.value, ...how };
+      if (client.waiting) draft.value = client.waiting;
+      asked.value = "";
       turns.length = 0;
       failure.value = null;
       problem.value = null;
@@ -163,11 +193,16 @@ export function createTalk(client: LiveClient) {
       }
     },
 
-    ask(text: string): void {
-      const question = text.trim();
-      if (!question) return;
-      failure.value = null;
-      client.ask(question);
+    ask,
+
+    /** Ask again what could not be answered; what was spoken as it was understood. */
+    askAgain: () => ask(asked.value || (latest.value?.question ?? "")),
+
+    /** Take the question that waits back into the field, unless something else stands there. */
+    takeBack(): void {
+      const question = waiting.value;
+      client.interrupt();
+      draft.value ||= question;
     },
 
     stop(): void {
@@ -176,7 +211,7 @@ export function createTalk(client: LiveClient) {
     },
 
     async press(down: boolean): Promise<void> {
-      if (pressed.value === down) return;
+      if (pressed.value === down || (down && !hears.value)) return;
       pressed.value = down;
       if (down) problem.value = null;
       if (!(await attempt(() => client.talk(down)))) pressed.value = false;
@@ -189,7 +224,8 @@ export function createTalk(client: LiveClient) {
 
     change(what: Parameters<LiveClient["change"]>[0]): void {
       opening.value = { ...opening.value, ...what };
-      if (client.connection.phase === "connected") client.change(what);
+      // What is set while the line is away goes out when it is back.
+      if (view.value === "live") client.change(what);
     },
 
     rate(turn: Turn, rating: "up" | "down", comment = ""): void {

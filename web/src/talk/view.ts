@@ -1,4 +1,4 @@
-import type { Connection } from "../live/types";
+import type { Connection, Phase } from "../live/types";
 import type { SessionState } from "../protocol";
 
 export type Activity = SessionState["state"];
@@ -16,9 +16,39 @@ export function chooseView(connection: Connection): View {
     case "connecting":
       return "connecting";
     case "connected":
+    case "restoring":
     case "reconnecting":
       return "live";
     case "ended":
       return "stopped";
+  }
+}
+
+/** What the state line says. */
+export type State = Activity | "connecting" | "restoring" | "reconnecting" | "offline";
+
+/** How things stand, as far as the state line is concerned. */
+export interface Standing {
+  phase: Phase;
+  activity: Activity;
+  /** The button is held: what is said now is listened to. */
+  pressed: boolean;
+  /** The device has a network, as far as the browser knows. */
+  online: boolean;
+}
+
+/** What the state line says: what the face does only where questions arrive and the face is there. */
+export function chooseState({ phase, activity, pressed, online }: Standing): State {
+  switch (phase) {
+    case "connected":
+      return pressed ? "listening" : activity;
+    case "restoring":
+      return "restoring";
+    case "reconnecting":
+      return online ? "reconnecting" : "offline";
+    case "new":
+    case "connecting":
+    case "ended":
+      return "connecting";
   }
 }

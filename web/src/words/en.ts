@@ -1,3 +1,4 @@
+import { errors } from "./errors.en";
 import type { Words } from "./zh";
 
 export const en: Words = {
@@ -19,6 +20,7 @@ export const en: Words = {
     listening: "Listening",
     thinking: "Thinking",
     speaking: "Answering",
+    restoring: "Bringing the picture back",
     reconnecting: "Connection lost, reconnecting",
     offline: "No network; it reconnects by itself",
   },
@@ -31,10 +33,19 @@ export const en: Words = {
     openOn: "Just speak",
     openOff: "Mic off",
     openHint: "Speak without holding anything",
+    openAway: "Once connected",
     stop: "Stop",
     level: "Microphone level",
   },
-  ask: { label: "Your question", placeholder: "Type a question…", send: "Send" },
+  ask: {
+    label: "Your question",
+    placeholder: "Type a question…",
+    away: "Type; it is sent once connected…",
+    send: "Send",
+    waits: "Sent once connected",
+    takeBack: "Do not send",
+    unsent: "This question was not sent:",
+  },
   suggestions: "You could ask",
   answer: {
     you: "You",
@@ -133,6 +144,7 @@ export const en: Words = {
     closed: "The server closed it.",
     failed: "The server had a fault and could not go on.",
   },
+  errors,
   act: {
     retry: "Try again",
     again: "Start again",
@@ -148,6 +160,7 @@ export const en: Words = {
       new: "Not connected yet",
       connecting: "Connecting",
       connected: "Connected",
+      restoring: "Bringing the picture back",
       reconnecting: "Reconnecting",
       ended: "Ended",
     },

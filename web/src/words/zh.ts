@@ -1,3 +1,6 @@
+import type { SessionEnded } from "../protocol";
+import { errors } from "./errors.zh";
+
 export const zh = {
   name: "visavis",
   documentTitle: "面对面问答",
@@ -17,6 +20,7 @@ export const zh = {
     listening: "正在听",
     thinking: "正在想",
     speaking: "正在回答",
+    restoring: "画面断了，正在恢复",
     reconnecting: "连接断了，正在重新连接",
     offline: "没有网络，恢复后会自动重连",
   },
@@ -29,10 +33,19 @@ export const zh = {
     openOn: "请直接说",
     openOff: "关话筒",
     openHint: "打开后不用按，直接说话",
+    openAway: "连上后再说",
     stop: "停止",
     level: "话筒音量",
   },
-  ask: { label: "输入问题", placeholder: "输入问题…", send: "发送" },
+  ask: {
+    label: "输入问题",
+    placeholder: "输入问题…",
+    away: "输入问题，连上后发送…",
+    send: "发送",
+    waits: "连上后发送",
+    takeBack: "先不发",
+    unsent: "这个问题还没有发出去：",
+  },
   suggestions: "可以这样问",
   answer: {
     you: "您",
@@ -126,7 +139,8 @@ export const zh = {
     vanished: "连接断开太久，对话结束了。",
     closed: "服务器关闭了这次对话。",
     failed: "服务器这边出了错，对话没法继续。",
-  },
+  } satisfies Record<SessionEnded["reason"], string>,
+  errors,
   act: {
     retry: "再试一次",
     again: "重新开始",
@@ -142,6 +156,7 @@ export const zh = {
       new: "还没有连接",
       connecting: "正在连接",
       connected: "已连接",
+      restoring: "正在恢复画面",
       reconnecting: "正在重连",
       ended: "已结束",
     },

@@ -4,6 +4,7 @@ import type { Connection, LiveError, Problem } from "../../src/live/types";
 
 class FakeSocket {
   static all: FakeSocket[] = [];
+  static isRefused = false;
   readyState = 0;
   sent: { type: string; [key: string]: unknown }[] = [];
   onopen: (() => void) | null = null;
@@ -16,6 +17,7 @@ class FakeSocket {
   ) {
     FakeSocket.all.push(this);
     setTimeout(() => {
+      if (FakeSocket.isRefused) return this.drop();
       this.readyState = 1;
       this.onopen?.();
       this.say({ type: "session.started", turn: 0, at: 0, state: "idle", microphone: "push" });
@@ -30,13 +32,52 @@ class FakeSocket {
   close() {
     this.readyState = 3;
   }
+  drop(code = 1006) {
+    this.readyState = 3;
+    this.onclose?.({ code });
+  }
+  get asked() {
+    return this.sent.filter((command) => command.type === "ask").map((command) => command.text);
+  }
 }
+
+/** Sound and picture whose coming and going a test decides. */
+class FakeMedia {
+  static all: FakeMedia[] = [];
+  static works = true;
+  readonly kind = "mse" as const;
+  onbroken: ((why: string) => void) | null = null;
+  constructor() {
+    FakeMedia.all.push(this);
+  }
+  start() {
+    return FakeMedia.works ? Promise.resolve() : Promise.reject(new Error("nothing comes"));
+  }
+  attach() {}
+  setMicrophone() {
+    return Promise.resolve();
+  }
+  now() {
+    return null;
+  }
+  skip() {}
+  figures() {
+    return Promise.resolve({});
+  }
+  close() {
+    this.onbroken = null;
+  }
+}
+vi.mock("../../src/live/ways", () => ({ makeMedia: () => new FakeMedia() }));
 
 const calls: { method: string; path: string; headers: Record<string, string> }[] = [];
 let answer: () => Response | Promise<Response>;
 
 beforeEach(() => {
   FakeSocket.all = [];
+  FakeSocket.isRefused = false;
+  FakeMedia.all = [];
+  FakeMedia.works = true;
   calls.length = 0;
   answer = () =>
     Response.json({ id: "s1", ice_servers: [], transports: ["webrtc", "mse"] }, { status: 201 });
@@ -79,7 +120,7 @@ describe("LiveClient", () => {
     expect(client.connection.problem?.code).toBe("media");
     expect(seen[0]!.phase).toBe("connecting");
     client.ask("how?");
-    expect(socket.sent.at(-1)).toEqual({ type: "ask", text: "how?" });
+    expect(socket.sent).toContainEqual({ type: "ask", text: "how?" });
     await client.leave();
     expect(calls.at(-1)).toMatchObject({ method: "DELETE", path: "/api/v1/sessions/s1" });
     expect(client.connection).toEqual({ phase: "ended", transport: null, problem: null });
@@ -126,5 +167,136 @@ describe("LiveClient", () => {
     FakeSocket.all[0]!.say({ type: "pong", sent: ping.sent, at: 77, turn: 0 });
     expect((await client.figures()).roundTrip).not.toBeNull();
     await client.leave();
+  });
+});
+
+describe("lines that break", () => {
+  const Source = Object.assign(class {}, { isTypeSupported: () => true });
+  const play = vi.fn(() => Promise.resolve());
+  let client: ReturnType<typeof make>;
+  let seen: Connection[];
+
+  beforeEach(async () => {
+    vi.stubGlobal("MediaSource", Source);
+    vi.spyOn(HTMLMediaElement.prototype, "play").mockImplementation(play);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+    client = make();
+    seen = [];
+    const connects = client.connect();
+    await vi.advanceTimersByTimeAsync(10);
+    await connects;
+    client.on("connection", (x) => seen.push(x));
+    expect(client.connection.phase).toBe("connected");
+  });
+  afterEach(async () => {
+    await client.leave();
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  const socket = () => FakeSocket.all.at(-1)!;
+  const phases = () => seen.map((x) => x.phase);
+  function cut() {
+    FakeSocket.isRefused = true;
+    FakeMedia.works = false;
+    answer = () => Promise.reject(new TypeError("Failed to fetch"));
+    FakeMedia.all.at(-1)!.onbroken?.("cut");
+    socket().drop();
+  }
+  function mend() {
+    FakeSocket.isRefused = false;
+    FakeMedia.works = true;
+    answer = () => Response.json({});
+  }
+
+  it("says the whole time that the line is away, while media are tried again and again", async () => {
+    cut();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(FakeMedia.all.length).toBeGreaterThan(3);
+    // The picture broke first, by a moment.
+    expect(phases().filter((phase) => phase !== "restoring" && phase !== "reconnecting")).toEqual([]);
+    expect(phases().lastIndexOf("restoring")).toBeLessThanOrEqual(0);
+    expect(client.connection.phase).toBe("reconnecting");
+    mend();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(client.connection).toMatchObject({ phase: "connected", transport: "mse", problem: null });
+    expect(phases().at(-2)).not.toBe("connected");
+  });
+
+  it("brings the picture back by itself while questions go on arriving", async () => {
+    FakeMedia.works = false;
+    FakeMedia.all.at(-1)!.onbroken?.("gone");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(client.connection).toMatchObject({ phase: "restoring", transport: null });
+    client.ask("still there?");
+    expect(socket().asked).toEqual(["still there?"]);
+    socket().say({ type: "turn.started", kind: "text", text: "still there?", turn: 1, at: 0 });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(client.connection.problem?.code).toBe("media");
+    FakeMedia.works = true;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(client.connection).toMatchObject({ phase: "connected", problem: null });
+    expect(phases()).not.toContain("reconnecting");
+  });
+
+  it("finds out soon that the line for events is dead too, when the picture breaks", async () => {
+    FakeMedia.works = false;
+    FakeMedia.all.at(-1)!.onbroken?.("nothing comes any more");
+    await vi.advanceTimersByTimeAsync(4_500);
+    expect(phases()).toContain("reconnecting");
+  });
+
+  it("keeps what is asked meanwhile, tells of it, and sends the latest once", async () => {
+    const told: string[] = [];
+    client.on("waiting", (x) => told.push(x));
+    cut();
+    client.ask("first?");
+    client.ask("second?");
+    expect(client.waiting).toBe("second?");
+    mend();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(socket().asked).toEqual(["second?"]);
+    socket().say({ type: "turn.started", kind: "text", text: "second?", turn: 1, at: 0 });
+    expect(client.waiting).toBe("");
+    expect(told).toEqual(["first?", "second?", ""]);
+  });
+
+  it("asks again what went into a line that was dead already", async () => {
+    client.ask("did you hear?");
+    const first = socket();
+    expect(first.asked).toEqual(["did you hear?"]);
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(socket()).not.toBe(first);
+    expect(socket().asked).toEqual(["did you hear?"]);
+    socket().say({ type: "turn.started", kind: "text", text: "did you hear?", turn: 1, at: 0 });
+    socket().drop();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(socket().asked).toEqual([]);
+  });
+
+  it("has what was not asked still at hand when the session ends, until the next one", async () => {
+    cut();
+    client.ask("too late?");
+    FakeSocket.isRefused = true;
+    answer = () => new Response(null, { status: 404 });
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(client.connection).toMatchObject({ phase: "ended", problem: { reason: "vanished" } });
+    expect(client.waiting).toBe("too late?");
+    mend();
+    answer = () => Response.json({ id: "s2", ice_servers: [], transports: ["mse"] }, { status: 201 });
+    const again = client.connect();
+    await vi.advanceTimersByTimeAsync(10);
+    await again;
+    expect(client.waiting).toBe("");
+    expect(socket().asked).toEqual([]);
+  });
+
+  it("takes a waiting question back with Stop", async () => {
+    cut();
+    client.ask("never mind?");
+    client.interrupt();
+    mend();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(socket().asked).toEqual([]);
   });
 });

@@ -39,7 +39,6 @@ let lives: () => Promise<boolean>;
 function dial(): EventsSocket {
   const listener: EventsListener = {
     event: (event: ServerEvent) => log.push(event.type),
-    open: () => log.push("(open)"),
     lost: () => log.push("(lost)"),
     over: () => log.push("(over)"),
     ping: () => 7,
@@ -65,22 +64,49 @@ describe("EventsSocket", () => {
     socket().say({ type: "session.started" });
     socket().say("no JSON");
     events.send({ type: "interrupt" });
-    expect(log).toEqual(["(open)", "session.started"]);
+    expect(log).toEqual(["session.started"]);
     expect(commands()).toEqual([{ type: "interrupt" }]);
     expect(socket().sent[0]).toEqual({ type: "ping", sent: 7 });
   });
 
-  it("comes back after a loss, and then sends what was asked meanwhile", async () => {
+  it("comes back after a loss, and then sends what was set meanwhile, not what is past", async () => {
     const events = dial();
     socket().open();
     socket().drop();
-    events.send({ type: "ask", text: "still there?" });
+    events.send({ type: "change", voice: "zf_xiaoxiao" });
+    events.send({ type: "talk", pressed: true });
     events.send({ type: "playback", at: 3 });
+    events.send({ type: "ask", text: "kept by whoever shows it" });
     await vi.advanceTimersByTimeAsync(1_000);
     expect(FakeSocket.all).toHaveLength(2);
     socket().open();
-    expect(commands()).toEqual([{ type: "ask", text: "still there?" }]);
-    expect(log).toEqual(["(open)", "(lost)", "(open)"]);
+    expect(commands()).toEqual([{ type: "change", voice: "zf_xiaoxiao" }]);
+    expect(log).toEqual(["(lost)"]);
+  });
+
+  it("makes a line in doubt anew when it says nothing, and leaves it when it answers", async () => {
+    const events = dial();
+    socket().open();
+    await vi.advanceTimersByTimeAsync(100);
+    events.check();
+    await vi.advanceTimersByTimeAsync(1_000);
+    socket().say({ type: "pong" });
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(log).toEqual(["pong"]);
+    events.check();
+    await vi.advanceTimersByTimeAsync(4_500);
+    expect(log).toEqual(["pong", "(lost)"]);
+    expect(FakeSocket.all).toHaveLength(2);
+  });
+
+  it("does not wait for a connection that a dead network swallowed", async () => {
+    dial();
+    const swallowed = socket();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(FakeSocket.all.length).toBeGreaterThan(1);
+    swallowed.open();
+    swallowed.say({ type: "session.started" });
+    expect(log).toEqual([]);
   });
 
   it("waits longer each time that nobody answers", async () => {
@@ -108,7 +134,7 @@ describe("EventsSocket", () => {
     socket().say({ type: "session.ended" });
     socket().drop(4000);
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(log).toEqual(["(open)", "session.ended", "(over)"]);
+    expect(log).toEqual(["session.ended", "(over)"]);
     expect(FakeSocket.all).toHaveLength(1);
   });
 
@@ -120,7 +146,7 @@ describe("EventsSocket", () => {
     lives = () => Promise.resolve(false);
     socket().drop();
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(log).toEqual(["(open)", "(lost)", "(over)"]);
+    expect(log).toEqual(["(lost)", "(over)"]);
   });
 
   it("goes on trying while nobody can say whether the session is there", async () => {

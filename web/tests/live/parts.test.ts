@@ -93,12 +93,17 @@ describe("problems", () => {
     const full = { error: { code: "SessionsFull", message: "all places are taken" } };
     expect(await answer(503, full, { "Retry-After": "7" })).toEqual({
       code: "full",
+      error: "SessionsFull",
       message: "all places are taken",
       retryAfter: 7,
     });
     expect((await answer(401)).code).toBe("token");
     expect((await answer(502)).code).toBe("unreachable");
+    expect((await answer(503)).code).toBe("unreachable");
     expect((await answer(500, { error: { message: "broken" } })).message).toBe("broken");
+    // Not every refusal for now is for want of a free place, and not every other one for the token.
+    for (const [status, code] of [[503, "MissingWeights"], [503, "StoreUnavailable"], [403, "Refused"]] as const)
+      expect(await answer(status, { error: { code, message: "why" } })).toMatchObject({ code: "failed", error: code });
   });
 
   it("names what is wrong with a microphone", () => {

@@ -1,1 +1,1 @@
-import{c as t}from"./assets/client-B0A_i_sF.js";export{t as createLiveClient};
+import{c as t}from"./assets/client-BnxN0gYX.js";export{t as createLiveClient};
