@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -187,3 +189,15 @@ def test_progress_knows_both_scripts() -> None:
 def test_messages_speak_of_the_upload_as_its_sender_does() -> None:
     request = {"file": "input.wav", "shown": "song.wav"}
     assert name_upload(f"{Path.cwd()}/input.wav is silent", request) == "song.wav is silent"
+
+
+def test_the_process_ends_in_order_while_its_server_lives(tmp_path: Path) -> None:
+    request = {"file": str(tmp_path / "none.png"), "name": "x", "shown": "none.png"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(process.WORKER, cwd=tmp_path, **pipes) as working:
+        assert working.stdin is not None
+        assert working.stdout is not None
+        working.stdin.write(json.dumps({"kind": "avatar", "request": request}) + "\n")
+        working.stdin.flush()
+        assert working.wait(60) == 0
+        assert json.loads(working.stdout.read())["error"]["code"] == "FileUnreadable"

@@ -139,7 +139,7 @@ async def test_it_gives_way_to_whoever_talks(make: Made, cast: Cast) -> None:
         await until(lambda: made.standing.state == "speaking")
         session = await sessions.open()
         await until(lambda: not make.alive, 3.0)
-        assert made.standing.state == "waiting"
+        await until(lambda: made.standing.state == "waiting")
         opened = time.monotonic()
         await until(lambda: len(make.alive) == 1)
         assert time.monotonic() - opened > 0.5 * QUIET, "an idle session is waited for as well"

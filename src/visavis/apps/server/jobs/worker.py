@@ -179,7 +179,8 @@ def _leave(number: int, frame: object) -> None:
 
 def _watch_server() -> None:
     """End when the server has: nobody would fetch the result."""
-    while sys.stdin.buffer.read(1):
+    # Not through sys.stdin: its lock is wanted when the interpreter ends, and this waits with it.
+    while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(2.0)

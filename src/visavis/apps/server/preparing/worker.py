@@ -186,7 +186,8 @@ def describe_order(cast: Cast, shelf: SpeechShelf) -> dict[str, Any]:
 
 def _watch_server() -> None:
     """End at once when the server has."""
-    while sys.stdin.buffer.read(1):
+    # Not through sys.stdin: its lock is wanted when the interpreter ends, and this waits with it.
+    while os.read(0, 1):
         pass
     os._exit(0)
 
