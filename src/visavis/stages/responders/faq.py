@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import unicodedata
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -18,6 +17,15 @@ from visavis.knowledge.base import Base, find_languages, load_base, load_samples
 from visavis.knowledge.search import Fusion, KnowledgeIndex, Match
 from visavis.knowledge.text import clean_question, split_sentences
 from visavis.knowledge.vectors import Encoder
+from visavis.stages.responders.phrases import (
+    CHOICE,
+    HINT,
+    ORDINALS,
+    REFUSAL,
+    TOPICS,
+    YES,
+    close_question,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,34 +39,6 @@ _FOLLOW_UP_LIMIT = 60
 """Characters; a longer question says by itself what it is about."""
 _SMALL_TALK = "small-talk"
 
-_REFUSAL: dict[Language, str] = {
-    "zh": "这个问题的答案不在我的资料库里。",
-    "en": "My knowledge base has no answer to that.",
-}
-_TOPICS: dict[Language, str] = {
-    "zh": "您可以问我，比如：{0}",
-    "en": "You can ask me, for example: {0}",
-}
-_HINT: dict[Language, str] = {
-    "zh": "我能回答的最接近的问题是：{0}如果您想问的就是这个，请说“是的”。",
-    "en": "The closest question that I can answer is: {0} If that is what you mean, say yes.",
-}
-_CHOICE: dict[Language, str] = {
-    "zh": "您想问的是哪一个问题？",
-    "en": "Which of these do you mean?",
-}
-_ORDINALS: tuple[re.Pattern[str], ...] = tuple(
-    re.compile(words)
-    for words in (
-        r"第?[一1]个?(?:问题)?|(?:the )?first(?: one| question)?|(?:number )?(?:one|1)",
-        r"第?[二2两]个?(?:问题)?|(?:the )?second(?: one| question)?|(?:number )?(?:two|2)",
-        r"第?[三3]个?(?:问题)?|(?:the )?third(?: one| question)?|(?:number )?(?:three|3)",
-    )
-)
-_YES = re.compile(
-    r"(?:是|是的|对|对的|没错|就是(?:这个|它)?|嗯+|好的?|可以|yes|yeah|yep|yes please|right|correct"
-    r"|exactly|that is it|thats it|that one|sure|ok|okay)",
-)
 _REFUSED_EMOTION: Emotion = "sad"
 _REFUSED_INTENSITY = 0.3
 
@@ -207,10 +187,10 @@ class FaqResponder:
             if pair.topic == _SMALL_TALK:
                 continue
             joint = "" if pair.language == "zh" else " "
-            offered = _closed(pair.question, pair.language)
-            hint = _HINT[pair.language].format(offered)
-            yield joint.join([_REFUSAL[pair.language], hint]), pair.language
-            yield joint.join([_CHOICE[pair.language], offered]), pair.language
+            offered = close_question(pair.question, pair.language)
+            hint = HINT[pair.language].format(offered)
+            yield joint.join([REFUSAL[pair.language], hint]), pair.language
+            yield joint.join([CHOICE[pair.language], offered]), pair.language
 
     def _respond(self, question: str, language: Language) -> Answer:
         index = self.prepare()
@@ -254,8 +234,8 @@ class FaqResponder:
         be remembered.
         """
         key = _key(question)
-        number = next((n for n, words in enumerate(_ORDINALS) if words.fullmatch(key)), None)
-        if len(history) < 3 or (number is None and not _YES.fullmatch(key)):
+        number = next((n for n, words in enumerate(ORDINALS) if words.fullmatch(key)), None)
+        if len(history) < 3 or (number is None and not YES.fullmatch(key)):
             return None
         offer, asked = history[-2], history[-3]
         if offer.role != "assistant" or asked.role != "user":
@@ -306,13 +286,13 @@ class FaqResponder:
     ) -> Answer:
         best = candidates[0] if candidates else None
         confidence = best.confidence if best is not None else 0.0
-        text, outcome = _REFUSAL[language], "refusal"
+        text, outcome = REFUSAL[language], "refusal"
         joint = "" if language == "zh" else " "
         if best is not None and confidence >= hint and best.pair.topic != _SMALL_TALK:
             outcome = "hint"
-            text += joint + _HINT[language].format(_closed(best.pair.question, language))
+            text += joint + HINT[language].format(close_question(best.pair.question, language))
         elif language in find_languages(self._bases):
-            text += joint + _TOPICS[language].format(self._examples(language))
+            text += joint + TOPICS[language].format(self._examples(language))
         return Answer(
             text=text,
             language=language,
@@ -331,15 +311,15 @@ class FaqResponder:
             for pair in base.pairs:
                 if pair.language == language and not pair.is_gap and pair.topic != _SMALL_TALK:
                     firsts.setdefault(pair.topic, pair.question)
-        chosen = [_closed(question, language) for question in list(firsts.values())[:2]]
+        chosen = [close_question(question, language) for question in list(firsts.values())[:2]]
         return ("" if language == "zh" else " ").join(chosen)
 
 
 def _choose(candidates: Sequence[Match], language: Language) -> Answer:
-    questions = [_closed(match.pair.question, language) for match in candidates]
+    questions = [close_question(match.pair.question, language) for match in candidates]
     joint = "" if language == "zh" else " "
     return Answer(
-        text=joint.join([_CHOICE[language], *questions]),
+        text=joint.join([CHOICE[language], *questions]),
         language=language,
         outcome="choice",
         match=None,
@@ -390,13 +370,6 @@ def _is_readable(char: str) -> bool:
     return unicodedata.name(char, "").startswith(("LATIN", "CJK", "FULLWIDTH LATIN"))
 
 
-def _closed(question: str, language: Language) -> str:
-    """End a question with a mark, so that it is spoken as a sentence."""
-    if question[-1] in "？?。！!.":
-        return question
-    return question + ("。" if language == "zh" else ".")
-
-
 def _key(text: str) -> str:
     return "".join(c for c in text.lower() if c.isalnum() or c == " ").strip()
 
@@ -409,4 +382,4 @@ def _map_emotions(bases: Sequence[Base]) -> list[tuple[str, Emotion]]:
         for pair in base.pairs
         if pair.answer and pair.emotion != "neutral"
     ]
-    return told + [(_key(text), _REFUSED_EMOTION) for text in _REFUSAL.values()]
+    return told + [(_key(text), _REFUSED_EMOTION) for text in REFUSAL.values()]
