@@ -305,10 +305,10 @@ def test_when_webrtc_breaks_later_it_goes_on(live, server):
         await server.app.state.peers.close()
 
     server.do(cut())
-    live.run("await until(() => log.some(x => x[1].phase === 'reconnecting'))")
+    live.run("await until(() => log.some(x => x[1].phase === 'restoring'))")
     live.run("await until(() => client.connection.phase === 'connected')")
     server.do(cut())
-    live.run("await until(() => client.connection.phase === 'reconnecting')")
+    live.run("await until(() => client.connection.phase === 'restoring')")
     live.run("await until(() => client.connection.phase === 'connected')")
     assert live.run("return client.connection.transport") == "mse", "it broke twice"
     live.run("const at = client.now(); await until(() => client.now() > at + 1)")
