@@ -102,6 +102,8 @@ def bench_live(
     sessions: int,
     minutes: float,
     tell: Callable[[str], None] = lambda line: None,
+    *,
+    known: bool = False,
 ) -> dict[str, Any]:
     """Measure a server with some listeners at once.
 
@@ -111,6 +113,7 @@ def bench_live(
         sessions: Listeners at once.
         minutes: How long the listeners stay at least; turns go on until then.
         tell: Called with a line on each step.
+        known: Whether every answer was spoken before, as those of a base are ahead of time.
 
     Returns:
         ``machine`` and ``figures``; plain JSON values, times in seconds.
@@ -120,10 +123,22 @@ def bench_live(
     machine = describe_machine()
     speech = asyncio.run(_speak_questions(cast))
     tell("the server starts")
-    with start_server(sessions, environment=_UNREMEMBERED) as (url, token, pid):
+    with start_server(sessions, environment={} if known else _UNREMEMBERED) as (url, token, pid):
+        if known:
+            tell("every answer is given once")
+            asyncio.run(_hear_all(url, token))
         tell("listeners come in")
         figures = asyncio.run(_measure(url, token, pid, speech, turns, sessions, minutes, tell))
-    return {"machine": machine, "sessions": sessions, "figures": figures}
+    return {"machine": machine, "sessions": sessions, "known": known, "figures": figures}
+
+
+async def _hear_all(url: str, token: str) -> None:
+    """Have every question answered to its end."""
+    for language, questions in QUESTIONS.items():
+        async with Listener(url, token, microphone="off", language=language) as listener:
+            for question in questions:
+                asked = await listener.send(type="ask", text=question)
+                await listener.wait_for(lambda e: e["type"] == "turn.ended", asked, 4 * _PATIENCE)
 
 
 async def _speak_questions(cast: Cast) -> dict[Language, list[Waveform]]:

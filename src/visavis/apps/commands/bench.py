@@ -31,9 +31,14 @@ STAGES = ("recognizer", "responder", "synthesizer", "animator", "encoder", "answ
     default=0.0,
     help="Go on for so long at least; only with live.",
 )
+@click.option(
+    "--known",
+    is_flag=True,
+    help="Answers that were spoken before, as those of a base are ahead of time; only with live.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    stages: tuple[str, ...], runs: int, sessions: int, minutes: float, as_json: bool
+    stages: tuple[str, ...], runs: int, sessions: int, minutes: float, known: bool, as_json: bool
 ) -> None:
     """Measure the STAGES, or all: time per second of output, first result and memory.
 
@@ -44,7 +49,7 @@ def command(
     if "live" in stages:
         if len(stages) > 1:
             raise click.UsageError("live is measured alone")
-        _bench_live(runs, sessions, minutes, as_json)
+        _bench_live(runs, sessions, minutes, known, as_json)
         return
     from rich.console import Console
     from rich.table import Table
@@ -79,7 +84,7 @@ def command(
     Console(width=max(Console().width, 110)).print(table)
 
 
-def _bench_live(turns: int, sessions: int, minutes: float, as_json: bool) -> None:
+def _bench_live(turns: int, sessions: int, minutes: float, known: bool, as_json: bool) -> None:
     """Measure the live server and print it."""
     from visavis.apps.assemble import Cast
     from visavis.apps.settings import load_settings
@@ -96,7 +101,7 @@ def _bench_live(turns: int, sessions: int, minutes: float, as_json: bool) -> Non
     def tell(line: str) -> None:
         click.echo(f"  {line}", err=True)
 
-    report = bench_live(Cast(load_settings()), turns, sessions, minutes, tell)
+    report = bench_live(Cast(load_settings()), turns, sessions, minutes, tell, known=known)
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
         return
