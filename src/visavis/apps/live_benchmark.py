@@ -38,6 +38,8 @@ QUESTIONS: dict[Language, tuple[str, ...]] = {
         "How long is a passport valid?",
     ),
 }
+_ASKERS: dict[Language, str] = {"zh": "zm_yunjian", "en": "am_michael"}
+"""Who asks has another voice than who answers: the same one would be taken for an echo more often."""
 LATE = 1 / FPS
 """Seconds after its time from which a frame is late: one frame."""
 _PATIENCE = 40.0
@@ -142,11 +144,10 @@ async def _hear_all(url: str, token: str) -> None:
 
 
 async def _speak_questions(cast: Cast) -> dict[Language, list[Waveform]]:
-    from visavis.apps.assemble import DEFAULT_VOICES
     from visavis.apps.demonstration import say
 
     return {
-        language: [await say(cast, text, language, DEFAULT_VOICES[language]) for text in texts]
+        language: [await say(cast, text, language, _ASKERS[language]) for text in texts]
         for language, texts in QUESTIONS.items()
     }
 

@@ -221,10 +221,11 @@ class TurnTaking:
 
     def note_echo(self, likelihood: float) -> list[Decision]:
         """Say how likely the sound that is heard comes from the face itself, 0..1."""
-        face = self._face
-        if self._speech is not None:
-            self._speech.echo = max(self._speech.echo, likelihood)
-        if likelihood >= 0.8:
+        face, speech = self._face, self._speech
+        if speech is not None:
+            speech.echo = max(speech.echo, likelihood)
+        # A vowel or two of somebody else may be as alike by chance.
+        if likelihood >= 0.8 and (speech is None or speech.spoken >= _SOON):
             face.echoes = min(face.echoes + 1, 4)
         return self._consider()
 
