@@ -10,7 +10,7 @@ from visavis.pipeline import events
 from visavis.pipeline.conversation import Conversation
 from visavis.pipeline.manner import Manner
 from visavis.pipeline.outbox import TurnMark
-from visavis.pipeline.pace import FEW, LONGEST_WAIT, Pace
+from visavis.pipeline.pace import FEW, HESITATION, LONGEST_WAIT, Pace
 from visavis.stages import fakes
 
 RATE = 1000
@@ -50,6 +50,25 @@ class TestHowLongTheFirstClauseWaits:
         assert pace.wait_before(clauses(1.5, whole=3.5), lookahead=0.36) == pytest.approx(
             2.0 - (1.5 - 0.36), abs=0.1
         )
+
+    def test_a_little_less_before_a_comma(self) -> None:
+        pace = Pace()
+        pace.speed = 1.0
+        (speech,) = clauses(1.5, whole=3.5)
+        comma = Mark("phoneme", ",", 1400, 1500)
+        paused = Speech(1, speech.sentence, speech.audio, (*speech.marks, comma), False)
+        assert pace.wait_before([paused], lookahead=0.36) == pytest.approx(
+            2.0 - (1.5 + HESITATION), abs=0.1
+        )
+
+    def test_what_was_waited_already_counts(self) -> None:
+        pace = Pace()
+        pace.speed = 0.05
+        late = clauses(1.5, whole=9.0)
+        assert pace.wait_before(late, lookahead=0.36, waited=0.7) == pytest.approx(
+            LONGEST_WAIT - 0.7
+        )
+        assert pace.wait_before(late, lookahead=0.36, waited=9.0) == 0
 
     @pytest.mark.parametrize("speed", [0.7, 1.0, 1.4, 2.0, 3.0])
     def test_no_hole_follows_at_the_speed_that_was_learnt(self, speed: float) -> None:

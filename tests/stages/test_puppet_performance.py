@@ -109,6 +109,33 @@ class TestPerformance:
         ]
         assert max(silent[8:]) < 0.3
 
+    def test_a_sentence_that_is_flushed_at_a_comma_goes_on_in_time(self, avatar: Avatar) -> None:
+        whole = speech("mɑ,mɑ", 1.01)
+        half = len(whole.audio.samples) // 2
+        first = replace(
+            whole,
+            audio=Waveform(whole.audio.samples[:half], RATE),
+            marks=tuple(m for m in whole.marks if m.start < half),
+        )
+        rest = replace(
+            whole,
+            audio=Waveform(whole.audio.samples[half:], RATE, half),
+            marks=tuple(m for m in whole.marks if m.start >= half),
+        )
+        performance = self.animator().open(avatar)
+        segments = [*performance.feed(first), *performance.flush()]
+        flushed = sum(len(s.audio.samples) for s in segments)
+        assert 0 < flushed - half < RATE // 25, "padded to a whole frame"
+        segments += [*performance.feed(rest), *performance.flush()]
+        told = [mark for s in segments for mark in s.marks]
+        assert [m.text for m in told] == [m.text for m in whole.marks]
+        for mark, before in zip(told, whole.marks, strict=True):
+            late = flushed - half if before.start >= half else 0
+            assert mark.start == before.start + late
+        sound = np.concatenate([s.audio.samples for s in segments])
+        assert np.array_equal(sound[:half], whole.audio.samples[:half])
+        assert np.array_equal(sound[flushed : flushed + 1000], rest.audio.samples[:1000])
+
     def test_a_thrifty_face_shows_pictures_twice_and_says_the_same(self, avatar: Avatar) -> None:
         said = speech("mɑmɑmɑ", 1.2)
         whole, spared = self.animator().open(avatar), self.animator().open(avatar)

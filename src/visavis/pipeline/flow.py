@@ -37,7 +37,7 @@ from visavis.pipeline import events
 from visavis.pipeline.bridge import Relay, Worker
 from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.outbox import Outbox
-from visavis.pipeline.pace import Pace
+from visavis.pipeline.pace import Pace, is_complete
 from visavis.pipeline.sentences import SentenceSplitter
 from visavis.pipeline.turn import Turn
 
@@ -278,8 +278,8 @@ class Flow:
         held = await self._gather(speeches)
         while (speech := held.pop(0) if held else await speeches.get()) is not None:
             await self._feed(turn, speech, timing)
-            if self._pace is not None and speech.is_last and not held and speeches.empty():
-                # The next sentence is late: this one must not be left hanging in its last word.
+            if self._pace is not None and not held and speeches.empty() and is_complete(speech):
+                # What follows is late: this must not be left hanging in its last word.
                 await self._show(turn, self._stages.performance.flush, timing)
         await self._show(turn, self._stages.performance.flush, timing)
         self._mark(turn, "animator", "total", timing.busy)
@@ -292,8 +292,8 @@ class Flow:
         if self._pace is None or first is None:
             return held
         lookahead = self._stages.performance.lookahead
-        spoken = [first]
-        while (wait := self._pace.wait_before(spoken, lookahead)) > 0:
+        spoken, began = [first], self._clock()
+        while (wait := self._pace.wait_before(spoken, lookahead, self._clock() - began)) > 0:
             try:
                 async with asyncio.timeout(wait):
                     following = await speeches.get()

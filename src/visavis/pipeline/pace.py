@@ -13,8 +13,11 @@ from visavis.core.types import Speech
 
 USUAL = 2.0
 """Seconds of speech that a voice is taken to make in a second, until it has shown otherwise."""
-LONGEST_WAIT = 2.0
+LONGEST_WAIT = 1.0
 """Seconds that a first clause is held back at most."""
+HESITATION = 0.4
+"""Seconds of silence that are no hole where there is a comma."""
+_PAUSES = frozenset(",;:.!?—…，、；：。！？")
 _GROWTH = 2.0
 """How much longer a clause is taken to be than the one before it."""
 _SLACK = 0.08
@@ -42,22 +45,25 @@ class Pace:
         if seconds > 0 and busy * _RECALLED > seconds:
             self.speed += _NEW * (seconds / busy - self.speed)
 
-    def wait_before(self, spoken: Sequence[Speech], lookahead: float) -> float:
+    def wait_before(self, spoken: Sequence[Speech], lookahead: float, waited: float = 0.0) -> float:
         """Tell how long to wait from the newest clause on before the first one may sound.
 
         Args:
             spoken: The clauses of the opening sentence that are there.
-            lookahead: Seconds of sound that the face holds back.
+            lookahead: Seconds of sound that the face holds back within a phrase.
+            waited: Seconds for which the first one has been held back already.
 
         Returns:
-            Seconds, 0 where the rest will be there in time or is there, ``LONGEST_WAIT`` at most.
+            Seconds, 0 where the rest will be there in time or is there; ``LONGEST_WAIT`` with what
+            was waited already at most.
         """
         share = _share_spoken(spoken)
         if spoken[-1].is_last or share <= 0:
             return 0.0
         there = sum(speech.audio.duration for speech in spoken)
         left, last = there * (1 / share - 1), spoken[-1].audio.duration
-        computed, played, wait = 0.0, there - lookahead - _SLACK, 0.0
+        spare = HESITATION if ends_in_pause(spoken[-1]) else -lookahead
+        computed, played, wait = 0.0, there + spare - _SLACK, 0.0
         while left > 1e-3:
             clause = min(left, _GROWTH * last)
             if left - clause < 0.3 * clause:
@@ -66,7 +72,7 @@ class Pace:
             wait = max(wait, computed - played)
             played += clause
             left, last = left - clause, clause
-        return min(wait, LONGEST_WAIT)
+        return max(min(wait, LONGEST_WAIT - waited), 0.0)
 
     # The face.
 
@@ -87,6 +93,17 @@ class Pace:
     def is_short(self) -> bool:
         """Whether so few pictures are in reserve that the sound is about to break off."""
         return self._sent > 0 and self._made - self._sent <= FEW
+
+
+def is_complete(speech: Speech) -> bool:
+    """Whether a sentence or phrase ends with it, so that it can stand alone for a moment."""
+    return speech.is_last or ends_in_pause(speech)
+
+
+def ends_in_pause(speech: Speech) -> bool:
+    """Whether a clause ends where anybody would pause, by its phoneme marks."""
+    said = [mark.text for mark in speech.marks if mark.kind == "phoneme" and mark.text.strip()]
+    return bool(said) and said[-1] in _PAUSES
 
 
 def _share_spoken(spoken: Sequence[Speech]) -> float:

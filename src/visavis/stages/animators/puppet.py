@@ -168,6 +168,7 @@ class PuppetPerformance:
         each = self._rate // FPS
         short = -len(self._sound) % each
         self._sound = np.concatenate([self._sound, np.zeros(short, np.float32)])
+        self._sentence_start += short  # its rest, if more of it comes, is heard so much later
         self._timeline.finish()
         end = self._sound_start + len(self._sound) // each
         yield from self._show(end)

@@ -22,12 +22,15 @@ from visavis.stages.synthesizers.text.phonemes import PAUSES, Sound
 Render: TypeAlias = Callable[[str, float], tuple[Floats, Durations]]
 """Maps phonemes and speed to sound and the units of each character (with the two pads)."""
 
-SECONDS_PER_PHONEME = 0.058
-"""Mean over the voices; only for planning."""
+SECONDS_PER_PHONEME = 0.05
+"""Mean over the voices, without the silence around; only for planning."""
 WHOLE = 3.2
 """Seconds: a sentence up to this long is spoken in one go."""
 FIRST = 1.5
 """Seconds that the first clause of a longer one should not exceed."""
+FIRST_PAUSE = 3.0
+"""Seconds up to which it rather ends at a pause than within a phrase: the context that is spoken along
+there, and the silence that the network puts around everything, take as long to compute."""
 GROWTH = 2.0
 """Each clause may be this much longer than the one before: it is computed while that one sounds."""
 LONGEST = 9.0
@@ -143,7 +146,9 @@ def _cut(
         within = [e for e in ends if 0.6 * limit <= times[e - 1] - begun <= limit]
         if fitting:
             end = fitting[-1]
-        elif pauses and times[pauses[0] - 1] - begun <= (1.5 * limit if not spans else LONGEST):
+        elif pauses and times[pauses[0] - 1] - begun <= (
+            max(FIRST_PAUSE, limit) if not spans else LONGEST
+        ):
             end = pauses[0]
         elif (not spans or times[-1] - begun > LONGEST) and within:
             soft = [e for e in within if sounds[e].phonemes.lstrip("ˈˌ").startswith(_SOFT_STARTS)]
