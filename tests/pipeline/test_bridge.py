@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from visavis.core.cancelling import CURRENT, Cancellation
 from visavis.pipeline.bridge import Worker
 
 
@@ -193,3 +194,30 @@ async def test_busy_counts_the_sources_own_time(worker: Worker) -> None:
     async for _ in relay:
         await asyncio.sleep(0.05)
     assert 0.06 <= relay.busy < 0.15
+
+
+async def test_what_computes_in_one_step_is_told_that_it_is_not_wanted(worker: Worker) -> None:
+    ended = threading.Event()
+
+    def compute() -> Iterator[int]:
+        cancellation = CURRENT.get()
+        assert cancellation is not None
+        with cancellation.on_cancel(ended.set):
+            yield int(ended.wait(20))
+
+    relay = worker.iterate(compute)
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    await relay.aclose()
+    assert time.monotonic() - began < 1
+    assert CURRENT.get() is None
+
+
+def test_a_computation_that_begins_too_late_is_told_at_once() -> None:
+    cancellation, told = Cancellation(), []
+    with cancellation.on_cancel(lambda: told.append("before")):
+        pass
+    cancellation.cancel()
+    assert told == []
+    with cancellation.on_cancel(lambda: told.append("after")):
+        assert told == ["after"]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +13,7 @@ from conformance.synthesizer_suite import sound_of
 from visavis.core.errors import LanguageUnsupported, TextUnusable, UnknownVoice
 from visavis.core.types import Emotion, Sentence, Speech
 from visavis.models.common.heard import LAG_S
+from visavis.pipeline.bridge import Worker
 from visavis.stages.synthesizers.delivery import (
     FIRST,
     PEAK,
@@ -274,6 +277,29 @@ def test_closing_the_iterator_stops(kokoro):
 def test_unknown_voice_before_any_work(kokoro):
     with pytest.raises(UnknownVoice, match="visavis voices"):
         next(kokoro.iterate(Sentence(0, 0, "你好", "zh"), "bob"))
+
+
+@pytest.mark.assets
+async def test_a_sentence_that_nobody_waits_for_is_broken_off() -> None:
+    synthesizer, worker = KokoroSynthesizer(), Worker("voice")
+    text = "请带上身份证、居住证明和一张近期照片，到居住地派出所或社区服务站办理。"
+    sentence = Sentence(1, 1, text, "zh")
+
+    async def speak() -> tuple[Speech, float]:
+        began = time.monotonic()
+        [speech] = [s async for s in worker.iterate(lambda: synthesizer.speak(sentence, ""))]
+        return speech, time.monotonic() - began
+
+    await speak()
+    first, whole = await speak()
+    relay = worker.iterate(lambda: synthesizer.speak(sentence, ""))
+    await asyncio.sleep(whole / 4)
+    began = time.monotonic()
+    await relay.aclose()
+    assert time.monotonic() - began < whole / 4
+    again, _ = await speak()
+    assert np.array_equal(again.audio.samples, first.audio.samples)
+    await worker.close()
 
 
 @pytest.mark.assets

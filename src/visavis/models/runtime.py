@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from asyncio import CancelledError
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from typing import Any, Literal, Protocol, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from visavis.core.cancelling import CURRENT
 from visavis.core.errors import (
     ChecksumMismatch,
     ConfigError,
@@ -152,6 +154,32 @@ def _open(model: str | bytes, name: str, runtime: Runtime, threads: int, device:
     return network
 
 
+def run_session(session: Any, outputs: Sequence[str], inputs: Mapping[str, Any]) -> list[Any]:
+    """Run an ONNX Runtime session; it is broken off where the work that it is for is.
+
+    Raises:
+        CancelledError: It was.
+        Exception: As the runtime has them.
+    """
+    cancellation = CURRENT.get()
+    if cancellation is None:
+        return list(session.run(outputs, dict(inputs)))
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+
+    def end() -> None:
+        options.terminate = True
+
+    try:
+        with cancellation.on_cancel(end):
+            return list(session.run(outputs, dict(inputs), options))
+    except Exception:
+        if cancellation.is_cancelled:
+            raise CancelledError from None
+        raise
+
+
 class _OnnxNetwork:
     def __init__(self, model: str | bytes, name: str, threads: int, device: Device) -> None:
         import onnxruntime as ort
@@ -178,7 +206,7 @@ class _OnnxNetwork:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         try:
-            values = self._session.run(self._output_names, dict(inputs))
+            values = run_session(self._session, self._output_names, inputs)
         except Exception as error:
             raise StageError(f"the network {self._name} failed: {_brief(error)}") from error
         return dict(zip(self._output_names, values, strict=True))

@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from visavis.core.cancelling import CURRENT, Cancellation
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -173,6 +175,7 @@ class Relay(Generic[T]):
         self._finished = False
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._cancellation = Cancellation()
         self.busy = 0.0
         """Seconds that the source was at work, or waited for its own input."""
         self._there.call_soon_threadsafe(self._start, make)
@@ -188,6 +191,7 @@ class Relay(Generic[T]):
     async def _produce(self, make: Callable[[], Iterator[T] | AsyncIterator[T]]) -> None:
         source: Any = None
         began = time.perf_counter()
+        CURRENT.set(self._cancellation)  # of this task alone
         try:
             await self._credits.acquire()
             source = make()
@@ -244,6 +248,7 @@ class Relay(Generic[T]):
         self._finished = True
         if not self._stopping:
             self._stopping = True
+            self._cancellation.cancel()
             with suppress(RuntimeError):
                 self._there.call_soon_threadsafe(self._cancel_task)
 

@@ -13,7 +13,7 @@ from visavis.core.types import Speech
 
 USUAL = 2.0
 """Seconds of speech that a voice is taken to make in a second, until it has shown otherwise."""
-LONGEST_WAIT = 1.0
+LONGEST_WAIT = 0.6
 """Seconds that a first clause is held back at most."""
 HESITATION = 0.4
 """Seconds of silence that are no hole where there is a comma."""

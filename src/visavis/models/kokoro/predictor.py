@@ -16,7 +16,7 @@ from visavis.models.common.graph_outputs import add_graph_output
 from visavis.models.common.phoneme_pieces import Durations, speak_in_pieces
 from visavis.models.kokoro.blends import BLENDS
 from visavis.models.kokoro.vocabulary import PAD, VOCABULARY
-from visavis.models.runtime import default_threads
+from visavis.models.runtime import default_threads, run_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -119,7 +119,7 @@ class Kokoro:
             "style": style[min(len(phonemes), len(style) - 1)][None],
             "speed": np.array([speed], np.float32),
         }
-        sound, units = self._session.run(["audio", DURATIONS], feed)
+        sound, units = run_session(self._session, ["audio", DURATIONS], feed)
         durations = np.rint(np.asarray(units).reshape(-1)).astype(np.int64)
         return cast(Floats, np.asarray(sound, np.float32).reshape(-1)), durations
 
