@@ -161,6 +161,26 @@ def test_the_face_is_interrupted_by_the_user_and_not_by_its_echo() -> None:
         LoudnessEars.follow = silent  # type: ignore[method-assign]
 
 
+def test_an_interruption_does_not_wait_for_the_words_to_be_followed() -> None:
+    order: list[str] = []
+
+    class SlowEars(LoudnessEars):
+        def follow(self, samples: Floats) -> str:
+            order.append("followed")
+            return ""
+
+    hearing = Hearing(SlowEars(), "open")
+    face = FaceNow(turn=True, sounding=True, words="")
+    heard = hearing.process(
+        [face, Waveform(speech(0.7), RATE)],
+        lambda noticed: order.append(type(noticed.decision).__name__),
+    )
+    assert "BargedIn" in order
+    assert "followed" in order
+    assert order.index("Hushed") < order.index("BargedIn") < order.index("followed")
+    assert [type(n.decision).__name__ for n in heard] == [o for o in order if o != "followed"]
+
+
 def test_broken_sound_does_not_reach_the_models() -> None:
     sound = speech(1.0)
     sound[100:200] = np.nan

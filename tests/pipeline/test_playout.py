@@ -344,6 +344,17 @@ class TestCut:
         assert not show.log.sound.any()
 
 
+async def test_a_cut_between_the_first_picture_and_the_first_tick_harms_nothing() -> None:
+    shown = Show()
+    while not shown.playout._queue:
+        await asyncio.sleep(0)
+    shown.face.rewind(shown.playout.cut().picture)
+    shown.face.say(2, segments=2)
+    await shown.until(30)
+    assert sum(t.turn == 2 for t in shown.log.ticks) == 10
+    await shown.end()
+
+
 async def test_played_seconds_follow_the_runs_of_a_turn(show: Show) -> None:
     await show.until(5)
     show.face.say(1, end=False)

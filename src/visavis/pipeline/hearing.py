@@ -5,7 +5,7 @@ Everything here runs on one worker's thread, in the order in which it came; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -110,6 +110,18 @@ class Noticed:
     ago: float = 0.0
 
 
+class _Told(list[Noticed]):
+    """What follows, which is told as it comes."""
+
+    def __init__(self, tell: Callable[[Noticed], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def append(self, noticed: Noticed) -> None:
+        super().append(noticed)
+        self._tell(noticed)
+
+
 class Hearing:
     """Listens to one microphone.
 
@@ -137,9 +149,17 @@ class Hearing:
         """Take what is sent to the listener: float32 (960,) at 24 kHz."""
         self._gauge.play(sound)
 
-    def process(self, inputs: Iterable[Input]) -> list[Noticed]:
-        """Take what came in, in order, and tell what follows."""
-        noticed: list[Noticed] = []
+    def process(
+        self, inputs: Iterable[Input], tell: Callable[[Noticed], None] = lambda noticed: None
+    ) -> list[Noticed]:
+        """Take what came in, in order, and return what follows.
+
+        Args:
+            inputs: What came in.
+            tell: Called with each of what follows at once: words take long to follow, and an
+                interruption must not wait for them.
+        """
+        noticed = _Told(tell)
         inputs = list(inputs)
         behind = sum(i.duration for i in inputs if isinstance(i, Waveform)) > BEHIND
         self._follows = self._follows and not behind

@@ -227,6 +227,9 @@ class Playout:
         self._held = False
         self._fade_out()
         self._barred = max([self._barred, self._turn, *(i.turn for i in self._queue)])
+        if self._image is None:
+            # Broken off before the first tick: there must be something to show.
+            self._image = next((i.image for i in self._queue if i.image is not None), None)
         self._queue.clear()
         self._sounding = self._open = 0
         self._changed.set()

@@ -43,6 +43,8 @@ class Patience:
         begin: Speech after which somebody is taken to speak.
         hush: Speech after which the face holds its tongue until it is clear who speaks.
         hushed: How long it does so at most.
+        outlasts: Speech that is still heard so long after is not its own: a player, the air and the
+            way back take less.
         barge_in: Speech after which the face is interrupted.
         proof: Speech after which the face is interrupted though its own echo is heard, when no more
             than some of the words understood are its own.
@@ -63,6 +65,7 @@ class Patience:
     begin: float = 0.16
     hush: float = 0.09
     hushed: float = 0.9
+    outlasts: float = 0.45
     barge_in: float = 0.25
     proof: float = 0.8
     noise: float = 0.3
@@ -145,13 +148,13 @@ class TurnTaking:
     def wants_words(self) -> bool:
         """Whether the words are worth following.
 
-        While the face may be interrupted they are not, until its sound alone did not decide: they
-        take so long that the decision would come late.
+        While the face may be interrupted they are not, until its sound alone, or its silence, did
+        not decide: they take so long that the decision would come late.
         """
         speech = self._speech
-        return speech is not None and (
-            speech.accepted or not self._may_echo() or speech.spoken >= self.patience.barge_in
-        )
+        if speech is None or speech.is_hushing:
+            return False
+        return speech.accepted or not self._may_echo() or speech.spoken >= self.patience.barge_in
 
     @property
     def wants_echo(self) -> bool:
@@ -224,8 +227,10 @@ class TurnTaking:
         face, speech = self._face, self._speech
         if speech is not None:
             speech.echo = max(speech.echo, likelihood)
-        # A vowel or two of somebody else may be as alike by chance.
-        if likelihood >= 0.8 and (speech is None or speech.spoken >= _SOON):
+        # A vowel or two of somebody else may be as alike by chance; and where the face held its
+        # tongue, that tells more surely who it was.
+        surely = speech is None or (speech.spoken >= _SOON and speech.hushed_at is None)
+        if likelihood >= 0.8 and surely:
             face.echoes = min(face.echoes + 1, 4)
         return self._consider()
 
@@ -349,7 +354,7 @@ class TurnTaking:
             speech.is_hushing
             and since is not None
             and not silent
-            and self._now - since >= self.patience.echo_tail
+            and self._now - since >= self.patience.outlasts
         )
 
     def _follow(self, speech: _Speech) -> list[Decision]:

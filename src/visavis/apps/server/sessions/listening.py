@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -124,6 +124,7 @@ class Listening:
         self._understanding = Worker("understanding")
         self._guess: _Guess | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
         self.dropped = 0.0
         """Seconds of sound that came faster than they could be heard."""
 
@@ -183,8 +184,13 @@ class Listening:
         hearing = self._hearing
         assert hearing is not None
         batch = [self._asker.face_now(), *inputs]
-        for noticed in await self._worker.call(lambda: hearing.process(batch)):
-            self._react(noticed)
+        loop = asyncio.get_running_loop()
+
+        def tell(noticed: Noticed) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+                loop.call_soon_threadsafe(self._take, noticed)
+
+        await self._worker.call(lambda: hearing.process(batch, tell))
 
     def _put(self, item: Input) -> None:
         self._inputs.append(item)
@@ -198,6 +204,14 @@ class Listening:
                     del self._inputs[place]
                     break
         self._arrived.set()
+
+    def _take(self, noticed: Noticed) -> None:
+        if self._closed:
+            return
+        try:
+            self._react(noticed)
+        except Exception as error:
+            self._asker.on_nothing(error)
 
     def _react(self, noticed: Noticed) -> None:
         match noticed.decision:
@@ -278,6 +292,7 @@ class Listening:
 
     async def close(self) -> None:
         """End the threads; what is being heard is dropped."""
+        self._closed = True
         self._drop_guess()
         for task in tuple(self._tasks):
             task.cancel()
