@@ -344,9 +344,10 @@ class TestCut:
         assert not show.log.sound.any()
 
 
-async def test_a_cut_between_the_first_picture_and_the_first_tick_harms_nothing() -> None:
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_cut_about_the_first_tick_harms_nothing(steps: int) -> None:
     shown = Show()
-    while not shown.playout._queue:
+    for _ in range(steps):
         await asyncio.sleep(0)
     shown.face.rewind(shown.playout.cut().picture)
     shown.face.say(2, segments=2)
