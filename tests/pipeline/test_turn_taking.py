@@ -19,9 +19,9 @@ from visavis.pipeline.decisions import (
     Resumed,
     Taken,
 )
+from visavis.pipeline.patience import Patience
 from visavis.pipeline.turn_taking import (
     Mode,
-    Patience,
     TurnTaking,
 )
 

@@ -39,7 +39,7 @@ from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.outbox import Outbox
 from visavis.pipeline.pace import Pace, is_complete
 from visavis.pipeline.sentences import SentenceSplitter
-from visavis.pipeline.turn import Turn
+from visavis.pipeline.turn import Turn, join_heard
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class Flow:
         finally:
             relay.stop()
             self._mark(turn, "recognizer", "total", relay.busy)
-        turn.question = _join_heard([t.text for t in turn.transcripts])
+        turn.question = join_heard([t.text for t in turn.transcripts])
         if not turn.question:
             nothing = TextUnusable("no words were understood in the question; say it again, closer")
             raise StageFailure("recognizer", nothing)
@@ -393,11 +393,3 @@ class Flow:
         seconds: float,
     ) -> None:
         self._publish(events.Latency(turn.number, self._clock(), stage, mark, seconds))
-
-
-def _join_heard(texts: Sequence[str]) -> str:
-    joined = ""
-    for text in texts:
-        space = joined and joined[-1].isascii() and text[:1].isascii()
-        joined += (" " if space else "") + text.strip()
-    return joined.strip()

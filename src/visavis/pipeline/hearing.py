@@ -20,9 +20,9 @@ from visavis.pipeline.decisions import (
     Taken,
 )
 from visavis.pipeline.echo import EchoGauge
+from visavis.pipeline.patience import Patience
 from visavis.pipeline.turn_taking import (
     Mode,
-    Patience,
     TurnTaking,
 )
 

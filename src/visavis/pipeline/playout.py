@@ -22,7 +22,7 @@ from visavis.core.errors import StageError
 from visavis.core.types import FPS, Floats, Picture, Segment, VideoFrame
 from visavis.pipeline.outbox import TurnMark
 from visavis.pipeline.pace import Pace
-from visavis.pipeline.ticks import SAMPLE_RATE, TICK_SAMPLES, Tick
+from visavis.pipeline.ticks import SAMPLE_RATE, TICK_SAMPLES, Counts, Cut, Tick
 
 logger = logging.getLogger(__name__)
 
@@ -69,42 +69,6 @@ class Watcher(Protocol):
     def on_failure(self, error: Exception) -> None:
         """The face could not make an idle picture."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Where the stream was broken off.
-
-    Attributes:
-        picture: Number of the last picture shown, or None where the face does not count them.
-        turn: Whose sound was sent last; 0 where none was.
-        sent: Seconds of that turn that were sent.
-    """
-
-    picture: int | None
-    turn: int
-    sent: float
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened so far.
-
-    Attributes:
-        ticks: Sent.
-        late: More than one period after they were due.
-        stalls: Times that the schedule was moved.
-        repeats: Ticks that show the picture before once more.
-        starved: Ticks without sound in the middle of a turn.
-        worst: Seconds that the latest tick came after it was due.
-    """
-
-    ticks: int = 0
-    late: int = 0
-    stalls: int = 0
-    repeats: int = 0
-    starved: int = 0
-    worst: float = 0.0
 
 
 @dataclass(order=True, slots=True)

@@ -32,6 +32,42 @@ class Tick:
     turn: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where the stream was broken off.
+
+    Attributes:
+        picture: Number of the last picture shown, or None where the face does not count them.
+        turn: Whose sound was sent last; 0 where none was.
+        sent: Seconds of that turn that were sent.
+    """
+
+    picture: int | None
+    turn: int
+    sent: float
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened so far.
+
+    Attributes:
+        ticks: Sent.
+        late: More than one period after they were due.
+        stalls: Times that the schedule was moved.
+        repeats: Ticks that show the picture before once more.
+        starved: Ticks without sound in the middle of a turn.
+        worst: Seconds that the latest tick came after it was due.
+    """
+
+    ticks: int = 0
+    late: int = 0
+    stalls: int = 0
+    repeats: int = 0
+    starved: int = 0
+    worst: float = 0.0
+
+
 class TickStream:
     """Ticks as an async iterator. A slow reader loses the oldest, whole, and they are counted.
 

@@ -157,3 +157,12 @@ def _join(texts: Sequence[str]) -> str:
         space = joined and joined[-1].isascii() and not joined[-1].isspace()
         joined += (" " if space else "") + text
     return joined
+
+
+def join_heard(texts: Sequence[str]) -> str:
+    """Join what was understood of a question, turn of speech by turn of speech."""
+    joined = ""
+    for text in texts:
+        space = joined and joined[-1].isascii() and text[:1].isascii()
+        joined += (" " if space else "") + text.strip()
+    return joined.strip()
