@@ -157,7 +157,7 @@ async def test_a_slow_voice_begins_late_instead_of_breaking_off() -> None:
         pace.speed = 0.24 / 0.3
         whole = await longest_hole(conversation)
     assert torn > 0.15
-    assert whole < 0.1
+    assert whole < torn / 2
 
 
 async def test_a_sentence_is_heard_to_its_end_though_the_next_one_is_late() -> None:
@@ -240,4 +240,4 @@ async def test_a_slow_face_makes_do_with_less_before_the_sound_breaks_off() -> N
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert face.spared > 2
-    assert playout.counts.starved <= 3
+    assert playout.counts.starved <= 8, "17 without"
