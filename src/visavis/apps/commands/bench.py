@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,6 +103,8 @@ def _bench_live(turns: int, sessions: int, minutes: float, known: bool, as_json:
     def tell(line: str) -> None:
         click.echo(f"  {line}", err=True)
 
+    # Its server must not outlive it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     report = bench_live(Cast(load_settings()), turns, sessions, minutes, tell, known=known)
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
