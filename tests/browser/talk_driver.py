@@ -61,8 +61,10 @@ def serve(folder: Path, sessions: int):
     command = [sys.executable, "-c", "from visavis.apps.cli import main; main()", "serve"]
     options = ["--port", "0", "--sessions", str(sessions), "--data", str(folder)]
     with subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # Browser and server need all of a small machine.
+        env={**os.environ, "VISAVIS_SERVER_PREPARE_SPEECH": "false"},
+    ) as process:  # fmt: skip
         said = []
         try:
             for line in process.stdout:

@@ -23,7 +23,8 @@ from visavis.core.types import Floats, Sentence, Waveform
 from visavis.media.resampling import resample
 from visavis.pipeline.ticks import Tick
 
-pytestmark = pytest.mark.assets
+# It looks at times, on cores that others may use as well: once more before it counts.
+pytestmark = [pytest.mark.assets, pytest.mark.flaky(reruns=1, reruns_delay=2)]
 
 QUESTION = "身份证丢了怎么补办？"
 
