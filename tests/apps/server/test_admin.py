@@ -6,13 +6,16 @@ import asyncio
 import csv
 import io
 import json
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from simulated_days import simulate
@@ -25,6 +28,8 @@ from visavis.apps.server.protocol import commands
 from visavis.apps.server.settings import ServerSettings
 from visavis.apps.server.store import FeedbackRecord, SessionRecord, TurnRecord
 from visavis.apps.server.store.similar import question_key
+from visavis.apps.speech_shelf import SpeechShelf, name_sentence
+from visavis.core.types import Sentence, Speech, Waveform
 
 ADMIN = "/api/v1/admin"
 NOW = time.time()
@@ -227,6 +232,24 @@ async def test_records_are_deleted(client: httpx.AsyncClient, house: House) -> N
     assert (await client.post(f"{ADMIN}/purge", json={})).status_code == 422
     await client.post(f"{ADMIN}/purge", json={"older_than_days": 0})
     assert (await fetch(client, "/sessions"))["past"] == []
+
+
+async def test_speech_on_disk_is_deleted_with_the_records(
+    client: httpx.AsyncClient, house: House, tmp_path: Path
+) -> None:
+    house.cast.shelf = SpeechShelf(tmp_path / "speech", 1_000_000)
+    sentence = Sentence(1, 0, "Hello.", "en")
+    speech = Speech(1, sentence, Waveform(np.zeros(100, np.float32), 24_000), (), True)
+    old, new = name_sentence(sentence, "a", "x"), name_sentence(sentence, "b", "x")
+    for name in (old, new):
+        assert house.cast.shelf.keep(name, [speech])
+    os.utime(tmp_path / "speech" / f"{old}.npz", (NOW - 40 * 86_400,) * 2)
+    response = await client.post(f"{ADMIN}/purge", json={"older_than_days": 30})
+    assert response.json()["deleted"]["speech"] == 1
+    assert not house.cast.shelf.has(old)
+    assert house.cast.shelf.has(new)
+    await client.post(f"{ADMIN}/purge", json={"older_than_days": 0})
+    assert house.cast.shelf.measure() == (0, 0)
 
 
 @pytest.mark.parametrize("query", ["days=0", "days=400", "tz=Mars/Olympus"])

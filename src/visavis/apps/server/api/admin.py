@@ -278,9 +278,15 @@ async def list_jobs(house: HouseOf, limit: Limit = 100, offset: Offset = 0) -> J
 
 @router.post("/purge", summary="Delete records")
 async def purge(house: HouseOf, order: PurgeOrder) -> Purged:
-    """Delete records older than some days, for good, whatever the retention."""
+    """Delete records older than some days, for good, whatever the retention.
+
+    Speech on disk goes too, where nobody used it since; what the base may answer is spoken anew.
+    """
     before = time.time() - order.older_than_days * DAY
-    return Purged(deleted=await house.store.purge(before))
+    deleted = await house.store.purge(before)
+    if (shelf := house.cast.shelf) is not None:
+        deleted["speech"] = await asyncio.to_thread(shelf.expire, before)
+    return Purged(deleted=deleted)
 
 
 @router.get("/export.jsonl", summary="All records as JSON Lines")
