@@ -128,6 +128,22 @@ def test_a_session_is_seen_and_ended(admin, served_records):
     wait_for(admin, "document.querySelector('section').innerText.includes('Nobody is here')")
 
 
+def test_what_is_spoken_ahead_is_shown_while_it_grows(admin, tmp_path):
+    assert "no speech is kept on disk" in admin.run("return document.querySelector('main').innerText")
+    tokens = {"VISAVIS_SERVER_ADMIN_TOKEN": "boss", "VISAVIS_SERVER_SPEECH_SHELF_MB": "100"}
+    with start_server(1, environment=tokens, data=tmp_path) as (address, _, _):
+        admin.open(f"{address}/admin?token=boss")
+        card = "document.querySelector('[aria-labelledby=speech-title]')"
+        wait_for(admin, f"/speaking/.test({card}?.querySelector('.tag')?.innerText)", 120)
+        wait_for(admin, f"{card}.querySelector('progress').value >= 1", 120)
+        said = admin.run(f"return {card}.innerText")
+        found = re.search(r"([\d,]+) of ([\d,]+)", said)
+        assert found, said
+        ready, foreseen = (int(number.replace(",", "")) for number in found.groups())
+        assert 1 <= ready < foreseen
+        assert re.search(r"\d ?[kM]B of 100 ?MB", said)
+
+
 def test_a_guest_is_asked_for_the_operators_token(admin, served_records):
     admin.call("Network.clearBrowserCookies")
     admin.open(f"{served_records}/admin?token=guest")

@@ -46,6 +46,9 @@ class SpeechShelf:
     Args:
         folder: Made when something is kept first.
         limit: Bytes; the sentences not used for longest make room.
+
+    Attributes:
+        trouble: What the disk refused last, in words; empty since something went well.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -53,7 +56,7 @@ class SpeechShelf:
         self.limit = limit
         self._lock = threading.Lock()
         self._room = 0
-        self._complained = False
+        self.trouble = ""
         self._waiting: queue.Queue[tuple[str, tuple[Speech, ...]]] = queue.Queue(_WAITING)
         self._writer: threading.Thread | None = None
 
@@ -122,7 +125,7 @@ class SpeechShelf:
             discard_part(part)
             self._complain(f"speech cannot be kept: {unwritable(self._path(name), error)}")
             return False
-        self._complained = False
+        self.trouble = ""
         return True
 
     def keep_soon(self, name: str, speeches: Sequence[Speech]) -> None:
@@ -202,9 +205,9 @@ class SpeechShelf:
 
     def _complain(self, what: str) -> None:
         """Say it once; again only after something went well."""
-        if not self._complained:
+        if not self.trouble:
             logger.warning("%s; it is spoken anew each time", what)
-        self._complained = True
+        self.trouble = what
 
 
 def name_sentence(sentence: Sentence, voice: str, spoken_by: str) -> str:

@@ -1,7 +1,8 @@
 """A preparing process for tests of who minds it: it speaks as the real one does and needs no models.
 
 ``order["do"]`` is ``finish``, ``work`` (a sentence each 50 ms, for ever), ``crash``, ``late`` (crashes after
-two sentences), ``full``, ``taken`` or ``babble``. What it is at is in the file ``order["mark"]``.
+two sentences), ``full``, ``crowded`` (the disk is full), ``taken`` or ``babble``. What it is at is in the
+file ``order["mark"]``.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ def watch() -> None:
     os._exit(0)
 
 
-def say(ready: int, end: Any = None, foreseen: int = 100) -> None:
-    sys.stdout.write(json.dumps({"ready": ready, "foreseen": foreseen, "end": end}) + "\n")
+def say(ready: int, end: Any = None, foreseen: int = 100, problem: str = "") -> None:
+    told = {"ready": ready, "foreseen": foreseen, "end": end, "problem": problem}
+    sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
 
 
@@ -49,4 +51,6 @@ else:
         for ready in range(before, 10_000):
             time.sleep(0.05)
             say(ready % 100)
+    if do == "crowded":
+        say(before, "full", problem="no space left on device")
     say(100, "full" if do == "full" else "done")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from visavis.apps import speech_shelf
 from visavis.apps.assemble import Cast
 from visavis.apps.server.app import create_app
 from visavis.apps.server.preparing import preparation, worker
@@ -85,7 +89,7 @@ async def until(is_so: Callable[[], object], patience: float = 20.0) -> None:
 async def test_it_ends_when_all_is_done(make: Made, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     made = make("finish")
-    assert (made.standing.state, made.standing.foreseen) == ("off", 0)
+    assert (made.standing.state, made.standing.foreseen) == ("waiting", 0)
     made.start()
     made.start()
     await until(lambda: made.standing.state == "done")
@@ -97,22 +101,25 @@ async def test_it_ends_when_all_is_done(make: Made, caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize(
-    ("do", "state", "said"),
+    ("do", "state", "said", "problem"),
     [
-        ("crash", "failed", "no such voice"),
-        ("babble", "failed", "until the server is started again"),
-        ("full", "full", "VISAVIS_SERVER_SPEECH_SHELF_MB"),
-        ("taken", "taken", ""),
+        ("crash", "failed", "no such voice", "no such voice"),
+        ("babble", "failed", "until the server is started again", "Expecting value"),
+        ("full", "full", "VISAVIS_SERVER_SPEECH_SHELF_MB", ""),
+        ("crowded", "full", "no space left", "no space left"),
+        ("taken", "taken", "", ""),
     ],
 )
-async def test_its_failure_is_a_log_line(
-    make: Made, caplog: pytest.LogCaptureFixture, do: str, state: str, said: str
+async def test_its_failure_is_a_log_line_and_is_told(
+    make: Made, caplog: pytest.LogCaptureFixture, do: str, state: str, said: str, problem: str
 ) -> None:
     made = make(do)
     made.start()
     await until(lambda: made.standing.state == state)
     assert said in caplog.text
     assert bool(caplog.records) == bool(said)
+    assert made.standing.problem.startswith(problem)
+    assert bool(made.standing.problem) == bool(problem)
     await made.close()
 
 
@@ -127,8 +134,20 @@ async def test_a_program_that_is_not_there(make: Made, monkeypatch: pytest.Monke
 async def test_killed_it_goes_on_where_it_was(make: Made) -> None:
     made = make("late", quiet=0.05)
     made.start()
+    await until(lambda: bool(made.standing.problem))
+    assert made.standing.problem == "the preparing process ended (code 1)"
     await until(lambda: made.standing.state == "done")
     assert len(make.runs) == 3
+    assert made.standing.problem == "", "what is over is no problem"
+
+
+async def test_a_process_that_the_system_kills_is_told_as_that(make: Made) -> None:
+    made = make("work")
+    made.start()
+    await until(lambda: made.standing.state == "speaking")
+    os.kill(make.alive[0], signal.SIGKILL)
+    await until(lambda: bool(made.standing.problem))
+    assert "killed (signal 9)" in made.standing.problem
 
 
 async def test_it_gives_way_to_whoever_talks(make: Made, cast: Cast) -> None:
@@ -191,7 +210,7 @@ def foreseer(cast: Cast) -> Cast:
 
 async def prepare(cast: Cast, shelf: SpeechShelf) -> list[Progress]:
     told: list[Progress] = []
-    await speak_ahead(cast, shelf, lambda p: told.append(Progress(p.ready, p.foreseen, p.end)))
+    await speak_ahead(cast, shelf, lambda p: told.append(replace(p)))
     return told
 
 
@@ -220,6 +239,18 @@ async def test_a_shelf_that_is_too_small_is_filled_with_openings(
     assert 2 <= told[-1].ready < 6
     assert shelf.measure()[0] == told[-1].ready
     assert (await prepare(foreseer, shelf))[-1].ready == told[-1].ready
+
+
+async def test_a_disk_that_refuses_is_the_problem(
+    foreseer: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(speech_shelf, "write_speeches", refuse)
+    told = await prepare(foreseer, SpeechShelf(tmp_path / "speech", 10_000_000))
+    assert told[-1].end == "full"
+    assert "the disk is full" in told[-1].problem
 
 
 async def test_a_sentence_that_no_voice_can_say_is_left_out(
@@ -342,6 +373,9 @@ async def test_the_server_tells_of_it(
             transport=transport, base_url="http://visavis", headers=headers
         ) as client:
             found = (await client.get("/api/v1/admin/overview")).json()["speech"]
-            assert found == {"state": "off", "ready": 0, "foreseen": 0, "kept": 0, "size": 0}
+            assert found == {
+                "state": "waiting" if mb else "off", "ready": 0, "foreseen": 0,
+                "kept": 0, "size": 0, "limit": mb * 1_000_000, "problem": "",
+            }  # fmt: skip
             told = (await client.get("/metrics")).text
             assert ('visavis_foreseen_sentences{state="missing"} 0.0' in told) is bool(mb)

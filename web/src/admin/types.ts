@@ -68,6 +68,22 @@ export interface Statistics {
 
 export type Policy = "none" | "unanswered" | "all";
 
+export const SPEECH_STATES = ["off", "waiting", "speaking", "done", "full", "taken", "failed"] as const;
+
+/** Answers that are spoken ahead of time. */
+export interface Speech {
+  state: (typeof SPEECH_STATES)[number];
+  ready: number;
+  /** 0 until it is known. */
+  foreseen: number;
+  kept: number;
+  size: number;
+  /** Bytes; 0 where no speech is kept. */
+  limit: number;
+  /** What stood in the way last; empty when nothing does. */
+  problem: string;
+}
+
 export interface Overview {
   time: number;
   now: Now;
@@ -81,6 +97,7 @@ export interface Overview {
     rows: Record<string, number>;
     recorder: { waiting: number; written: number; dropped: number; trouble: string };
   };
+  speech: Speech;
   problem: string;
 }
 

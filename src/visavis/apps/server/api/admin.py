@@ -68,14 +68,18 @@ class PreparedSpeech(BaseModel):
 
     state: State = Field(
         description=(
-            "`waiting` while somebody talks, `full` where not all may be kept, `taken` while another"
-            " server does it, `failed` where the log says why."
+            "`waiting` while somebody talks or did a minute ago, `full` where not all may be kept,"
+            " `taken` while another server does it, `failed` where `problem` says why."
         )
     )
     ready: int = Field(description="Sentences that are prepared.")
     foreseen: int = Field(description="All that can be; 0 until that is known.")
     kept: int = Field(description="Sentences on disk, prepared or said by sessions.")
     size: int = Field(description="Their bytes.")
+    limit: int = Field(description="Most bytes that are kept; 0 where no speech is.")
+    problem: str = Field(
+        description="What stood in the way last, in words; empty when nothing does."
+    )
 
 
 class Overview(BaseModel):
@@ -322,12 +326,15 @@ async def _look_at_speech(house: House) -> PreparedSpeech:
     shelf = house.cast.shelf
     kept, size = await asyncio.to_thread(shelf.measure) if shelf is not None else (0, 0)
     standing = house.preparation.standing if house.preparation is not None else Standing()
+    trouble = shelf.trouble if shelf is not None else ""
     return PreparedSpeech(
         state=standing.state,
         ready=standing.ready,
         foreseen=standing.foreseen,
         kept=kept,
         size=size,
+        limit=shelf.limit if shelf is not None else 0,
+        problem=standing.problem or trouble,
     )
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 from visavis.apps.server.protocol import events
@@ -41,6 +41,7 @@ AGAIN = DAY
 TAKEN_AGAIN = 600.0
 """Seconds until it looks whether the folder is still taken by another server."""
 WORKER = (sys.executable, "-m", "visavis.apps.server.preparing.worker")
+_LONGEST_PROBLEM = 500
 _SETTLED: frozenset[State] = frozenset({"done", "full", "taken"})
 
 
@@ -53,11 +54,13 @@ class Standing:
             ``taken`` while another server prepares the same folder.
         ready: Sentences that are prepared.
         foreseen: All that can be; 0 until that is known.
+        problem: What stood in the way last, in words; empty when nothing does.
     """
 
     state: State = "off"
     ready: int = 0
     foreseen: int = 0
+    problem: str = ""
 
 
 def open_shelf(settings: ServerSettings, data: Path) -> SpeechShelf | None:
@@ -111,7 +114,7 @@ class Preparation:
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._before: int | None = None
-        self.standing = Standing()
+        self.standing = Standing("off" if order is None else "waiting")
 
     def start(self) -> None:
         """Begin, once the server is warm."""
@@ -170,8 +173,8 @@ class Preparation:
                     pause = TAKEN_AGAIN if self.standing.state == "taken" else AGAIN
                 await asyncio.to_thread(self._shelf.expire, time.time() - self._kept)
                 await asyncio.sleep(pause)
-        except Exception:
-            self._tell("failed")
+        except Exception as error:
+            self._tell("failed", str(error) or type(error).__name__)
             logger.exception("no more speech is prepared until the server is started again")
 
     async def _prepare(self) -> None:
@@ -183,10 +186,10 @@ class Preparation:
             done = self.standing.ready
             end = await self._work()
             if end == "failed" and self.standing.ready > done:
+                self._tell("waiting")
                 await asyncio.sleep(self._quiet)  # it was killed, and comes further each time
             elif end is not None:
                 break
-        self._tell(end)
         standing, minutes = self.standing, (self._clock() - began) / 60
         if end == "done":
             logger.info(
@@ -195,9 +198,9 @@ class Preparation:
             )  # fmt: skip
         elif end == "full":
             logger.warning(
-                "%d of %d sentences are prepared, after %.1f min, and no more can be kept:"
-                " raise VISAVIS_SERVER_SPEECH_SHELF_MB, or see whether the disk is full",
+                "%d of %d sentences are prepared, after %.1f min, and no more can be kept: %s",
                 standing.ready, standing.foreseen, minutes,
+                standing.problem or "raise VISAVIS_SERVER_SPEECH_SHELF_MB",
             )  # fmt: skip
 
     async def _wait_for_quiet(self) -> None:
@@ -219,12 +222,15 @@ class Preparation:
                     noticing.cancel()
                 if not following.done():
                     return None
-                return following.result()
+                end, problem = following.result()
+                self._tell(end, problem)
+                return end
             finally:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
 
-    async def _follow(self, log: IO[bytes]) -> State:
+    async def _follow(self, log: IO[bytes]) -> tuple[State, str]:
+        """Run the process to its end; gives that, and what stood in the way."""
         # In the server's own session: niceness counts among the processes of one session only.
         process = await asyncio.create_subprocess_exec(
             *WORKER, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log
@@ -242,12 +248,12 @@ class Preparation:
                     self._take(said["ready"], said["foreseen"])
                 if said["end"] in _SETTLED:
                     end: State = said["end"]
-                    return end
+                    return end, said["problem"]
             code = await process.wait()
             log.seek(0)
             written = log.read()[-2_000:].decode(errors="replace").strip()
             logger.warning("the preparing of speech broke off (code %d): %s", code, written)
-            return "failed"
+            return "failed", _explain(code, written)
         finally:
             # It holds nothing that would have to be put in order.
             with contextlib.suppress(ProcessLookupError):
@@ -260,7 +266,17 @@ class Preparation:
         if self._before is None:
             self._before = ready
             logger.info("preparing speech: %d of %d sentences are ready", ready, foreseen)
-        self.standing = Standing("speaking", ready, foreseen)
+        self.standing = replace(self.standing, state="speaking", ready=ready, foreseen=foreseen)
 
-    def _tell(self, state: State) -> None:
-        self.standing = Standing(state, self.standing.ready, self.standing.foreseen)
+    def _tell(self, state: State, problem: str | None = None) -> None:
+        """Change the state; the last problem stays known until an end without one."""
+        known = self.standing.problem if problem is None else problem
+        self.standing = replace(self.standing, state=state, problem=known)
+
+
+def _explain(code: int, written: str) -> str:
+    """Say in a line why the process ended: its last line does, where it ended by itself."""
+    if code < 0:
+        return f"the preparing process was killed (signal {-code}); is there enough memory?"
+    lines = written.splitlines()
+    return lines[-1][:_LONGEST_PROBLEM] if lines else f"the preparing process ended (code {code})"

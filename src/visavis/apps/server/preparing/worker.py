@@ -46,11 +46,13 @@ class Progress:
         ready: Sentences on the shelf, of those that are foreseen.
         foreseen: All of them that can be spoken.
         end: How it ended; None while it goes on.
+        problem: Why the disk refused, where that is the end; empty otherwise.
     """
 
     ready: int = 0
     foreseen: int = 0
     end: End | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ async def speak_ahead(cast: Cast, shelf: SpeechShelf, tell: Callable[[Progress],
             progress.foreseen -= 1
             continue
         if not shelf.keep(name, speeches, dropping=began):
-            progress.end = "full"
+            progress.end, progress.problem = "full", shelf.trouble
             tell(progress)
             return
         progress.ready += 1
