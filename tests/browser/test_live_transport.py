@@ -380,6 +380,8 @@ def test_the_connection_check_goes_through_each_step(live):
         "media": "ok", "microphone": "ok", "playback": "ok",
     }, checks  # fmt: skip
     assert checks[3]["detail"].startswith("direct")
+    assert checks[3]["details"][0]["code"].startswith("direct")
+    assert [one["code"] for one in checks[4]["details"]] == ["no_turn"]
 
 
 def test_the_check_says_what_is_wrong_where_udp_is_blocked(live):
@@ -403,14 +405,24 @@ def turn(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("credential", "is_up", "outcome", "words"),
+    ("credential", "is_up", "outcome", "words", "codes"),
     [
-        (CREDENTIAL, True, "ok", ["relayed"]),
-        ("a-wrong-one", True, "failed", ["TURN refused this device", "the credential is wrong"]),
-        (CREDENTIAL, False, "failed", ["neither STUN nor TURN answers", "it is not reachable"]),
+        (CREDENTIAL, True, "ok", ["relayed"], {"relayed_in"}),
+        (
+            "a-wrong-one", True, "failed",
+            ["TURN refused this device", "the credential is wrong"],
+            {"no_way", "turn_refused_device", "server_cannot_use", "turn_credentials"},
+        ),
+        (
+            CREDENTIAL, False, "failed",
+            ["neither STUN nor TURN answers", "it is not reachable"],
+            {"no_way", "udp_blocked", "server_cannot_use", "unanswered"},
+        ),
     ],
-)
-def test_the_check_says_what_turn_does(live, server, turn, credential, is_up, outcome, words):
+)  # fmt: skip
+def test_the_check_says_what_turn_does(
+    live, server, turn, credential, is_up, outcome, words, codes
+):
     url = turn.url() if is_up else f"turn:{turn.host}:{find_port(turn.host)}"
     entry = {"urls": [url], "username": USER, "credential": credential}
     settings = ServerSettings(ice_servers=(IceServer(**entry),))
@@ -426,6 +438,9 @@ def test_the_check_says_what_turn_does(live, server, turn, credential, is_up, ou
     assert found["turn"]["outcome"] == outcome, found
     for word in words:
         assert word in found["turn"]["detail"]
+    details = found["turn"]["details"]
+    reasons = [one["why"] for one in details if "why" in one]
+    assert {one["code"] for one in (*details, *reasons)} == codes
 
 
 def test_a_standard_player_in_the_browser_watches_by_whep(live, server):

@@ -129,7 +129,9 @@ def test_a_session_is_seen_and_ended(admin, served_records):
 
 
 def test_what_is_spoken_ahead_is_shown_while_it_grows(admin, tmp_path):
-    assert "no speech is kept on disk" in admin.run("return document.querySelector('main').innerText")
+    assert "no speech is kept on disk" in admin.run(
+        "return document.querySelector('main').innerText"
+    )
     tokens = {"VISAVIS_SERVER_ADMIN_TOKEN": "boss", "VISAVIS_SERVER_SPEECH_SHELF_MB": "100"}
     with start_server(1, environment=tokens, data=tmp_path) as (address, _, _):
         admin.open(f"{address}/admin?token=boss")

@@ -1,7 +1,15 @@
 /** The states that a page can be in, each brought about as a server would. */
-import type { Language } from "../src/live/types";
+import { type Detail, sayDetail } from "../src/live/details";
+import type { Check, Language } from "../src/live/types";
 import type { TimedText } from "../src/protocol";
 import type { ScriptedClient } from "./scripted";
+
+const found = (step: Check["step"], outcome: Check["outcome"], ...details: Detail[]): Check => ({
+  step,
+  outcome,
+  detail: details.map((one) => sayDetail(one)).join("; "),
+  details,
+});
 
 const TEXTS = {
   zh: {
@@ -177,14 +185,23 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
       break;
     case "check":
       client.checks = [
-        { step: "server", outcome: "ok", detail: "" },
-        { step: "token", outcome: "ok", detail: "" },
-        { step: "events", outcome: "ok", detail: "" },
-        { step: "webrtc", outcome: "failed", detail: "no candidate pair worked" },
-        { step: "turn", outcome: "skipped", detail: "" },
-        { step: "media", outcome: "ok", detail: "" },
-        { step: "microphone", outcome: "failed", detail: "NotAllowedError" },
-        { step: "playback", outcome: "ok", detail: "" },
+        found("server", "ok"),
+        found("token", "ok"),
+        found("events", "ok", { code: "answered_in", values: { ms: 12 } }),
+        found(
+          "webrtc",
+          "failed",
+          { code: "no_way", values: {} },
+          {
+            code: "server_cannot_use",
+            values: { url: "turn:turn.example.org:3478?transport=udp" },
+            why: { code: "turn_credentials", values: { status: 401, reason: "Unauthorized" } },
+          },
+        ),
+        found("turn", "skipped", { code: "no_turn", values: {} }),
+        found("media", "ok", { code: "sound_in", values: { codec: "Opus", ms: 21 } }),
+        found("microphone", "failed", { code: "microphone_denied", values: {} }),
+        found("playback", "ok"),
       ];
       break;
   }

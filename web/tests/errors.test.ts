@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { en } from "../src/words/en";
-import { explainError, explainProblem } from "../src/words/explain";
+import { DETAILS, makeDetail } from "../src/live/details";
+import { explainDetail, explainError, explainProblem } from "../src/words/explain";
 import { zh } from "../src/words/zh";
 
 // The server writes it; the list of codes stands nowhere else.
@@ -10,6 +11,10 @@ const schema = JSON.parse(readFileSync("../docs/live/protocol.schema.json", "utf
 };
 const codes = schema.$defs.ErrorCode.enum;
 const reasons = schema.$defs.SessionEnded.properties.reason.enum;
+const openapi = JSON.parse(readFileSync("../docs/live/openapi.json", "utf8")) as {
+  components: { schemas: { ServerProbe: { properties: { code: { enum: string[] } } } } };
+};
+const probes = openapi.components.schemas.ServerProbe.properties.code.enum.filter(Boolean);
 const HAN = /[\u4e00-\u9fff]/;
 
 describe("failures that the server tells", () => {
@@ -52,5 +57,34 @@ describe("failures that the server tells", () => {
     const told = explainProblem(zh, { code: "failed", error: "TooManyAttempts", message: "too many" });
     expect(told).toEqual({ ...zh.errors.TooManyAttempts, said: "" });
     expect(explainProblem(zh, { code: "unreachable", message: "Failed to fetch" }).said).toBe("");
+  });
+});
+
+describe("what the connection check found", () => {
+  it("may be anything that the server finds of STUN and TURN", () => {
+    expect(probes).toEqual(expect.arrayContaining(["unanswered", "turn_credentials"]));
+    for (const code of probes) expect(Object.keys(DETAILS)).toContain(code);
+  });
+
+  it.each(Object.keys(DETAILS) as (keyof typeof DETAILS)[])("%s is told in both languages, values and all", (code) => {
+    const values = { ms: 7, seconds: 1, transport: "UDP", status: 401, reason: "r", message: "m", url: "turn:x", codec: "Opus" };
+    const detail = makeDetail(code, values, makeDetail("no_host"));
+    const [chinese, english] = [explainDetail(zh, detail), explainDetail(en, detail)];
+    expect(HAN.test(chinese)).toBe(true);
+    expect(HAN.test(english)).toBe(false);
+    for (const text of [chinese, english]) expect(text).not.toMatch(/[{}]/);
+    const named = [...DETAILS[code].matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? "");
+    for (const name of named.filter((one) => one !== "why")) {
+      const value = String(values[name as keyof typeof values]);
+      expect(chinese).toContain(value);
+      expect(english).toContain(value);
+    }
+  });
+
+  it("is the server's refusal by its code, and else in its words", () => {
+    const said = (error: string) => explainDetail(zh, makeDetail("server_said", { error, message: "too many" }));
+    expect(said("TooManyAttempts")).toBe(zh.errors.TooManyAttempts.title);
+    expect(said("FromTomorrow")).toBe("服务器的原话：too many");
+    expect(said("constructor")).toBe("服务器的原话：too many");
   });
 });

@@ -2,6 +2,7 @@ import { flushPromises, mount } from "@vue/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { play } from "../dev/scenes";
 import { ScriptedClient } from "../dev/scripted";
+import { ref } from "vue";
 import App from "../src/App.vue";
 import { chooseLanguage } from "../src/words";
 
@@ -288,5 +289,26 @@ describe("the page", () => {
     expect(stopped.get("section.stopped").text()).toContain("数据库没有响应");
     expect(stopped.get("section.stopped").text()).not.toMatch(/[a-z]{4}/);
     stopped.unmount();
+  });
+
+  it("tells in its language what the connection check found", async () => {
+    const page = await open("check");
+    page.unmount();
+    const { default: ConnectionDetails } = await import("../src/parts/ConnectionDetails.vue");
+    const talk = {
+      connection: ref({ phase: "new", transport: null, problem: null }),
+      marks: {},
+    };
+    const props = { talk: talk as never, figures: async () => null as never, check: client.check.bind(client), open: true };
+    for (const [language, said] of [
+      ["zh", ["正常 · Opus，21 毫秒", "没有查 · 没有设置中转服务器", "用户名或口令不对（401 Unauthorized）"]],
+      ["en", ["fine · Opus, 21 ms", "not checked · no TURN server is set", "credential is wrong (401 Unauthorized)"]],
+    ] as const) {
+      chooseLanguage(language);
+      const details = mount(ConnectionDetails, { props });
+      await flushPromises();
+      for (const text of said) expect(details.get(".check").text()).toContain(text);
+      details.unmount();
+    }
   });
 });

@@ -159,6 +159,7 @@ async def test_the_check_tells_which_servers_answer(http):
     facts = (await http.get("/api/v1/connection-check")).json()
     assert [p["reachable"] for p in facts["probes"]] == [False, False]
     assert all(p["problem"] for p in facts["probes"])
+    assert {p["code"] for p in facts["probes"]} <= {"unanswered", "no_listener"}
     assert facts["ice_servers"][1]["credential"] == "secret"
 
 
@@ -202,20 +203,22 @@ async def test_a_stun_server_is_asked_for_the_address():
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "code"),
     [
-        "stun:",
-        "http://x",
-        "turns:127.0.0.1:9",
-        "turn:127.0.0.1:9?transport=tcp",
-        "stun:no.such.host.invalid",
+        ("stun:", "probe_failed"),
+        ("http://x", "probe_failed"),
+        ("turns:127.0.0.1:9", "no_listener"),
+        ("turn:127.0.0.1:9?transport=tcp", "no_listener"),
+        ("stun:no.such.host.invalid", "no_host"),
     ],
 )
-async def test_a_server_that_is_not_there_is_told_in_words(url, monkeypatch):
+async def test_a_server_that_is_not_there_is_told_in_words(url, code, monkeypatch):
     monkeypatch.setattr(ice, "PATIENCE", 0.5)
     found = await probe_server(url)
     assert not found.reachable
     assert found.problem
+    assert "{" not in found.problem
+    assert found.code == code
     assert found.seconds < 1
 
 

@@ -11,7 +11,15 @@ export interface Opened {
 /** What the server knows of the way to it. */
 export interface ConnectionFacts {
   ice_servers: RTCIceServer[];
-  probes: { url: string; reachable: boolean; problem: string }[];
+  probes: {
+    url: string;
+    reachable: boolean;
+    /** In English. */
+    problem: string;
+    /** Of the problem. */
+    code: string;
+    values: Record<string, string | number>;
+  }[];
   client: string;
   secure: boolean;
   webrtc: boolean;

@@ -3,6 +3,7 @@
  * `createLiveClient` in `./client` makes one; the page knows nothing of transports.
  */
 import type { ServerEvent, SessionStarted } from "../protocol";
+import type { Detail } from "./details";
 
 export type Language = "zh" | "en";
 export type Microphone = SessionStarted["microphone"];
@@ -90,12 +91,14 @@ export interface Figures {
   bitrate: number | null;
 }
 
-/** One step of the connection check. The page has the words for each `step` and `detail`. */
+/** One step of the connection check. The page has the words for each `step` and of each detail. */
 export interface Check {
   step: "server" | "token" | "events" | "webrtc" | "turn" | "media" | "microphone" | "playback";
   outcome: "ok" | "failed" | "skipped";
-  /** In the browser's or the server's words; shown small. */
+  /** What was found, in English; may be empty. */
   detail: string;
+  /** The same as codes with values, for other languages. */
+  details: Detail[];
 }
 
 export interface LiveEvents {

@@ -1,3 +1,4 @@
+import { details } from "./details.en";
 import { errors } from "./errors.en";
 import type { Words } from "./zh";
 
@@ -208,5 +209,6 @@ export const en: Words = {
       microphone: "The microphone cannot be used. Allow it in the browser or plug one in; typing works without.",
       playback: "The browser refuses to play sound. Tap the page once, and see that it is not muted.",
     },
+    details,
   },
 };

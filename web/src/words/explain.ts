@@ -1,3 +1,4 @@
+import { type Detail, sayDetail } from "../live/details";
 import type { Problem } from "../live/types";
 import type { Words } from "./zh";
 
@@ -26,4 +27,12 @@ export function explainProblem(words: Words, problem: Problem): Explained {
   // The reasons of a later server are told in its own words.
   if (Object.hasOwn(words.ended, reason)) return { title: known.title, advice: words.ended[reason], said: "" };
   return { ...known, said: message };
+}
+
+/** What the connection check found; what the server refused is told by its code. */
+export function explainDetail(words: Words, detail: Detail): string {
+  const code = String(detail.values.error);
+  if (detail.code === "server_said" && Object.hasOwn(words.errors, code))
+    return words.errors[code as keyof Words["errors"]].title;
+  return sayDetail(detail, words.check.details);
 }

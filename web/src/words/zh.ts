@@ -1,4 +1,5 @@
 import type { SessionEnded } from "../protocol";
+import { details } from "./details.zh";
 import { errors } from "./errors.zh";
 
 export const zh = {
@@ -204,6 +205,7 @@ export const zh = {
       microphone: "用不了话筒。请在浏览器里允许它，或接上话筒；打字照常可用。",
       playback: "浏览器不肯播放声音。请点一下页面，再检查是否静音。",
     },
+    details,
   },
 };
 

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { explain } from "../../src/live/check";
+import { makeDetail, makeRefusal, sayDetail } from "../../src/live/details";
 import { Emitter } from "../../src/live/emitter";
 import { chooseWays, GIVE_UP, within } from "../../src/live/media";
 import { Downsampler } from "../../src/live/pcm";
@@ -118,15 +119,27 @@ describe("problems", () => {
 describe("explain", () => {
   const facts = { ice_servers: [], probes: [], client: "", secure: true, webrtc: true };
   const stun = { ...facts, ice_servers: [{ urls: "stun:x" }] };
+  const codes = (...asked: Parameters<typeof explain>) => explain(...asked).map(({ code }) => code);
   it("says what the candidates tell", () => {
-    expect(explain(new Set(["host"]), facts)).toContain("no STUN or TURN server is set");
-    expect(explain(new Set(["host"]), stun)).toContain("UDP seems to be blocked");
-    expect(explain(new Set(["host", "srflx"]), stun)).toContain("no TURN server");
-    const deaf = { ...stun, probes: [{ url: "stun:x", reachable: false, problem: "it is down" }] };
-    expect(explain(new Set(), deaf)).toContain("the server cannot use stun:x: it is down");
-    const refused = explain(new Set(["host"]), stun, new Set(["turn:x (401 Unauthorized)"]));
-    expect(refused).toContain("TURN refused this device: turn:x (401 Unauthorized)");
-    expect(refused).not.toContain("UDP seems to be blocked");
+    expect(codes(new Set(["host"]), facts)).toEqual(["no_way", "no_ice_servers"]);
+    expect(codes(new Set(["host"]), stun)).toEqual(["no_way", "udp_blocked"]);
+    expect(codes(new Set(["host", "srflx"]), stun)).toEqual(["no_way", "no_relay"]);
+    const refused = new Map([["turn:x", makeRefusal(401, "Unauthorized")]]);
+    const told = explain(new Set(["host"]), stun, refused).map((one) => sayDetail(one));
+    expect(told).toHaveLength(2);
+    expect(told[1]).toBe(
+      "TURN refused this device: turn:x: the user name or the credential is wrong (401 Unauthorized)",
+    );
+  });
+  it("says why the server cannot use a server of the network, a later one's reasons in its words", () => {
+    const probe = { url: "stun:x", reachable: false, problem: "it is down", values: {} };
+    const tell = (code: string) =>
+      sayDetail(explain(new Set(), { ...stun, probes: [{ ...probe, code }] })[2] ?? makeDetail("no_way"));
+    expect(tell("no_host")).toBe("the server cannot use stun:x: there is no such host name");
+    expect(tell("of_tomorrow")).toBe("the server cannot use stun:x: it is down");
+    expect(tell("constructor")).toBe("the server cannot use stun:x: it is down");
+    const well = { ...probe, reachable: true, problem: "", code: "" };
+    expect(codes(new Set(), { ...stun, probes: [well] })).toHaveLength(2);
   });
 });
 

@@ -18,7 +18,12 @@ from visavis.apps.server.errors import BodyTooLarge, NotFound, RequestError
 from visavis.apps.server.house import HouseOf
 from visavis.apps.server.transports.check import Trials
 from visavis.apps.server.transports.events_socket import serve_events
-from visavis.apps.server.transports.ice import IceServers, describe_servers, make_links
+from visavis.apps.server.transports.ice import (
+    IceServers,
+    ProbeCode,
+    describe_servers,
+    make_links,
+)
 from visavis.apps.server.transports.media_socket import RATES, MediaSocket
 from visavis.apps.server.transports.webrtc import LONGEST_OFFER
 from visavis.apps.server.transports.whep import FRAGMENT, SDP, Peers, read_candidates
@@ -75,7 +80,9 @@ class ServerProbe(BaseModel):
     reachable: bool
     seconds: float
     address: str = Field(description="The visavis server as it is seen there.")
-    problem: str
+    problem: str = Field(description="Why it does not, in English; empty when it does.")
+    code: ProbeCode = Field(description="The same for programs and other languages.")
+    values: dict[str, str | int | float] = Field(description="That the words for the code need.")
 
 
 class ConnectionFacts(BaseModel):
@@ -202,6 +209,8 @@ async def check_connection(request: Request, house: HouseOf) -> ConnectionFacts:
             seconds=p.seconds,
             address=p.address,
             problem=p.problem,
+            code=p.code,
+            values=dict(p.values),
         )
         for p in await ice.probe()
     ]

@@ -1,1 +1,1 @@
-import{c as t}from"./assets/client-BnxN0gYX.js";export{t as createLiveClient};
+import{c as i}from"./assets/client-DnUMOnom.js";import"./assets/details-CDAWOWA_.js";export{i as createLiveClient};

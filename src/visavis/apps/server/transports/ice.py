@@ -7,10 +7,10 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from aiortc import RTCConfiguration, RTCIceServer
 from aiortc.rtcicetransport import parse_stun_turn_uri
@@ -23,12 +23,34 @@ PATIENCE = 1.0
 """Seconds to wait for a STUN or TURN server; gathering would wait for five, and so would the page."""
 FRESH = 60.0
 """Seconds that a probe's result is believed."""
-_REFUSALS = {
-    401: "the user name or the credential is wrong",
-    403: "it does not serve this machine",
-    486: "this user has as many relays as its quota allows",
-    508: "all its relay ports are taken",
+
+ProbeCode: TypeAlias = Literal[
+    "", "unanswered", "no_listener", "no_host", "certificate", "turn_credentials", "turn_forbidden",
+    "turn_quota", "turn_ports", "turn_refused", "probe_failed",
+]  # fmt: skip
+_PROBLEMS: dict[ProbeCode, str] = {
+    "": "",
+    "unanswered": (
+        "it is not reachable: no answer within {seconds:g} s; does it run, and is {transport} let"
+        " through?"
+    ),
+    "no_listener": "it is not reachable: nothing listens at this port",
+    "no_host": "there is no such host name",
+    "certificate": "its certificate is not trusted ({reason})",
+    "turn_credentials": (
+        "TURN refused: the user name or the credential is wrong ({status} {reason})"
+    ),
+    "turn_forbidden": "TURN refused: it does not serve this machine ({status} {reason})",
+    "turn_quota": (
+        "TURN refused: this user has as many relays as its quota allows ({status} {reason})"
+    ),
+    "turn_ports": "TURN refused: all its relay ports are taken ({status} {reason})",
+    "turn_refused": "TURN refused: it gives out no relay ({status} {reason})",
+    "probe_failed": "{reason}",
 }
+_REFUSALS: dict[int, ProbeCode] = {
+    401: "turn_credentials", 403: "turn_forbidden", 486: "turn_quota", 508: "turn_ports",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +62,21 @@ class Probe:
         reachable: Whether it did, and a TURN server gave out a relay.
         seconds: How long it took.
         address: This machine's address and port as it was seen there; empty when that is unknown.
-        problem: Why not, in words.
+        code: Why not; empty when nothing is wrong.
+        values: That the words for the code need.
     """
 
     url: str
     reachable: bool
     seconds: float
     address: str = ""
-    problem: str = ""
+    code: ProbeCode = ""
+    values: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> str:
+        """Why not, in English; empty when nothing is wrong."""
+        return _PROBLEMS[self.code].format(**self.values)
 
 
 def describe_servers(servers: Iterable[IceServer]) -> list[dict[str, Any]]:
@@ -127,6 +156,10 @@ async def probe_server(url: str, username: str = "", credential: str = "") -> Pr
         credential: Of TURN.
     """
     began = time.monotonic()
+
+    def fail(code: ProbeCode, **values: str | int | float) -> Probe:
+        return Probe(url, False, time.monotonic() - began, "", code, values)
+
     try:
         parts = parse_stun_turn_uri(url)
         host, port, scheme = str(parts["host"]), int(parts["port"]), str(parts["scheme"])
@@ -142,29 +175,29 @@ async def probe_server(url: str, username: str = "", credential: str = "") -> Pr
                 address = ""
             else:
                 address = await _ask_address(host, port)
-        problem = ""
+        return Probe(url, True, time.monotonic() - began, address)
     except TimeoutError:
-        way = "TCP" if url.startswith(("stuns", "turns")) or url.endswith("=tcp") else "UDP"
-        address = ""
-        problem = (
-            f"it is not reachable: no answer within {PATIENCE:g} s; does it run, and is {way} let"
-            " through?"
-        )
+        is_tcp = url.startswith(("stuns", "turns")) or url.endswith("=tcp")
+        return fail("unanswered", seconds=PATIENCE, transport="TCP" if is_tcp else "UDP")
     except _Refused as error:
-        address, problem = "", str(error)
+        code = _REFUSALS.get(error.status, "turn_refused")
+        return fail(code, status=error.status, reason=error.reason)
     except ssl.SSLCertVerificationError as error:
-        address, problem = "", f"its certificate is not trusted ({error.verify_message})"
+        return fail("certificate", reason=error.verify_message)
     except socket.gaierror:
-        address, problem = "", "there is no such host name"
+        return fail("no_host")
     except ConnectionRefusedError:
-        address, problem = "", "it is not reachable: nothing listens at this port"
+        return fail("no_listener")
     except (OSError, ValueError, KeyError) as error:
-        address, problem = "", str(error)
-    return Probe(url, not problem, time.monotonic() - began, address, problem)
+        return fail("probe_failed", reason=str(error))
 
 
 class _Refused(Exception):
     """A TURN server answered, and gives out no relay."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status, self.reason = status, reason
 
 
 async def _ask_relay(
@@ -186,9 +219,8 @@ async def _ask_relay(
     except stun.TransactionTimeout:
         raise TimeoutError from None
     except stun.TransactionFailed as error:
-        code, reason = error.response.attributes.get("ERROR-CODE", (0, ""))
-        why = f"TURN refused: {_REFUSALS.get(code, 'it gives out no relay')} ({code} {reason})"
-        raise _Refused(why) from None
+        status, reason = error.response.attributes.get("ERROR-CODE", (0, ""))
+        raise _Refused(status, reason) from None
     seen = relay.get_extra_info("related_address")
     relay.close()
     with suppress(TimeoutError):
