@@ -55,6 +55,11 @@ def test_courtesies_go_unless_they_are_all(question: str, kept: str) -> None:
     assert reduce_question(question) == kept
 
 
+def test_courtesies_go_with_the_marks_of_either_width() -> None:
+    for text in ("您好！请问：身份证丢了怎么办？谢谢！", "您好!请问:身份证丢了怎么办?谢谢!"):
+        assert reduce_question(text).rstrip("？?") == "身份证丢了怎么办"
+
+
 @given(st.text(max_size=300))
 def test_sentences_joined_are_the_text(text: str) -> None:
     assert "".join(split_sentences(text)) == text
@@ -62,6 +67,15 @@ def test_sentences_joined_are_the_text(text: str) -> None:
 
 def test_sentences_are_cut_in_both_scripts() -> None:
     assert split_sentences("您好。请问?好!") == ["您好。", "请问?", "好!"]
+    assert split_sentences("带什么？户口簿！要原件；复印件不收。") == [
+        "带什么？", "户口簿！", "要原件；", "复印件不收。",
+    ]  # fmt: skip
+    assert split_sentences("真的吗？！“当然！”（是吗？）好") == [
+        "真的吗？！",
+        "“当然！”",
+        "（是吗？）",
+        "好",
+    ]
     text = "It costs 2.6 percent. Call 12345. Done"
     assert split_sentences(text) == ["It costs 2.6 percent. ", "Call 12345. ", "Done"]
 

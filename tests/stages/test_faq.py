@@ -128,7 +128,7 @@ async def test_pieces_are_sentences_and_joined_they_are_the_answer(responder: Fa
         pieces = [piece async for piece in responder.reply(dialogue(question))]
         assert "".join(pieces) == responder.answer(dialogue(question)).text
         assert len(pieces) > 1
-        assert all(piece.strip()[-1] in "。.?!?" for piece in pieces)
+        assert all(piece.strip()[-1] in "。.？！；?!" for piece in pieces)
 
 
 def hinted(responder: FaqResponder, language: str) -> tuple[str, str]:

@@ -16,9 +16,9 @@ _lock = threading.Lock()
 
 _OPENING_ZH = re.compile(
     r"^(?:你好|您好|请问(?:一下|下)?|劳驾|麻烦(?:问|您|你)?(?:一下|下)?|打扰一下|问一下|请教(?:一下|下)?|咨询一下|那个|嗯+|呃+|额"
-    r"|我?想(?:要)?(?:问|咨询|了解|知道)(?:一下|下)?)[,,。.!!~、:\s啊呀哦呢]*"
+    r"|我?想(?:要)?(?:问|咨询|了解|知道)(?:一下|下)?)[,，。.!！~～、:：\s啊呀哦呢]*"
 )
-_CLOSING_ZH = re.compile(r"[,,。.!!\s]*(?:谢谢(?:你|您|啦|了)?|麻烦(?:你|您)了)[。.!!~\s]*$")
+_CLOSING_ZH = re.compile(r"[,，。.!！\s]*(?:谢谢(?:你|您|啦|了)?|麻烦(?:你|您)了)[。.!！~～\s]*$")
 _OPENING_EN = re.compile(
     r"^(?:hello|hi|hey|good (?:morning|afternoon|evening)|excuse me|please|sorry|uh|um|er|so|well|okay|ok"
     r"|(?:can|could|would) you (?:please )?(?:tell me|explain)|(?:do you|you) know"
@@ -29,7 +29,10 @@ _OPENING_EN = re.compile(
 _CLOSING_EN = re.compile(
     r"[,.!?\s]*\b(?:please|thanks|thank you)(?: very much| so much)?[.!?\s]*$", re.I
 )
-_SENTENCE = re.compile(r".+?(?:[。!?;!?;]+[”」』’\")]*|[.!?]+[\"')]*(?=\s)|$)\s*", re.DOTALL)
+# Questions come with the half-width marks that cleaning leaves; answers as they were written.
+_SENTENCE = re.compile(
+    r".+?(?:[。！？；!?;]+[”」』’\"）)】》]*|[.!?]+[\"')]*(?=\s)|$)\s*", re.DOTALL
+)
 
 
 def clean_question(text: str) -> str:

@@ -155,4 +155,4 @@ class Dialogue:
 
 def _join(before: str, question: Transcript) -> Transcript:
     space = " " if before[-1:].isascii() else ""
-    return replace(question, text=f"{before.rstrip('。.?？')}{space}{question.text}")
+    return replace(question, text=f"{before.rstrip('。.!！?？')}{space}{question.text}")
