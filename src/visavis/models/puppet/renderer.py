@@ -23,7 +23,8 @@ from visavis.models.puppet.anatomy import LIP_ROWS, Anatomy, close_lips, find_st
 from visavis.models.puppet.face_units import FaceUnits
 from visavis.models.puppet.light import EYES, fill_background, find_white, unmix
 from visavis.models.puppet.mouth import MouthInterior, MouthShape
-from visavis.models.puppet.patch import Motion, Patch
+from visavis.models.puppet.patch import Carriage, Motion, Patch
+from visavis.models.puppet.sampling import Portrait, Source, View, lay_over
 from visavis.models.puppet.warp import Interpolant, fill_polygon, half_plane, smooth_curve
 
 _UPPER = np.array(mesh.LIPS_INNER_UPPER)
@@ -83,23 +84,6 @@ class Pose:
     lips: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """Another picture of the same person to draw with, such as a frame of a video.
-
-    Attributes:
-        image: RGB uint8 (H', W', 3).
-        from_puppet: (2, 3) affine map from the puppet's pixels to this picture's.
-        landmarks: (478, 3) of the person in this picture, in the puppet's pixels.
-        rest: (478, 3) what to add so that the mouth in this picture is at rest, pixels.
-    """
-
-    image: Picture
-    from_puppet: Floats
-    landmarks: Floats
-    rest: Floats
-
-
 class Puppet:
     """A portrait that can be posed. Not thread-safe.
 
@@ -134,11 +118,11 @@ class Puppet:
             float(np.linalg.norm(self.landmarks[u[0], :2] - self.landmarks[u[-1], :2]))
             for u, _, _ in EYES
         ]
-        self._background = self._alpha = None
+        self._background = None
         if matte is not None:
             self._background = fill_background(self.image, matte)
-            self._alpha = matte.astype(np.float32) / 255
             self.image = unmix(self.image, self._background, matte)
+        self._source: Source = Portrait(self.image, matte)
         self._mouth = MouthInterior(body.mm, find_white(self.image, self.landmarks))
         # The lower incisors move as the lip before them does when nothing but the jaw moves it.
         jaw = np.array([[n.startswith("jaw")] for n in ARKIT_UNITS], np.float32)
@@ -163,10 +147,9 @@ class Puppet:
         upper = spread(np.array([i for i in skin if i not in _LOWER_LIP]))
         lower = spread(np.array([i for i in skin if i not in _UPPER_LIP]))
         with_iris = spread(np.arange(len(xy)), ridge=3e-3)  # an iris moves as a disc
-        # Nodes lie as dense over a large face as over a small one; powers of two, since OpenCV
-        # interpolates between nodes in steps of 1/32.
+        # Nodes lie as dense over a large face as over a small one.
         scale = np.log2(body.face_height / 330)
-        fine, middle, coarse = (2 ** max(0, round(k + scale)) for k in (1, 1.4, 3))
+        fine, middle, coarse = (2 ** max(0, round(k + scale)) for k in (1, 2.4, 3))
         box = (0, 0, self.width, self.height)
         self._base = Patch(box, coarse, {"all": every}, body, self.fields)
         self._eyes = []
@@ -208,47 +191,48 @@ class Puppet:
         """
         if view is None:
             return self._draw(pose)
-        own, stomion = self.landmarks, self._stomion
-        self._view = view
+        own, stomion, source = self.landmarks, self._stomion, self._source
+        self._view = self._source = view
         try:
             self.landmarks = close_lips(view.landmarks, 1.4 * self._body.mm)
             self._stomion = find_stomion(self.landmarks + view.rest)
             return self._draw(pose)
         finally:
             self.landmarks, self._stomion, self._view = own, stomion, None
+            self._source = source
 
     def _draw(self, pose: Pose) -> Picture:
         turn = rotation(pose.yaw, pose.pitch, pose.roll)
         moved, skin, eyeballs = self._displace(pose)
         posed = self._body.carry(self.landmarks + moved, turn, pose.shift)
 
+        carriage, factor = self._carriage(turn, pose), self._source.factor
         # The coarse grid of the whole picture leaves lips and lids to the patches.
         whole = replace(skin, correction=None)
-        pixels = self._pull(self._base, self._base.spread("all", whole), turn, pose)
+        pixels = self._base.pull(self._base.spread("all", whole), carriage, factor)
         eye_maps = []
         for patch, fade in zip(self._eyes, self._eye_fades, strict=True):
-            around = pixels[patch.where].copy()
-            below = self._pull(patch, patch.spread("lower", skin), turn, pose)
-            pixels[patch.where] += (below - around) * fade
-            above = self._pull(patch, patch.spread("upper", skin), turn, pose)
-            eyeball = self._pull(patch, patch.spread("eye", eyeballs), turn, pose)
-            eye_maps.append((around + (above - around) * fade, eyeball))
-        lips = self._lips
-        around = pixels[lips.where].copy()
-        upper = self._pull(lips, lips.spread("upper", skin), turn, pose)
-        pixels[lips.where] += (upper - around) * self._lips_fade
-        lower = self._pull(lips, lips.spread("lower", skin), turn, pose)
-        lower = around + (lower - around) * self._lips_fade
-        frame = self._sample(pixels)
+            above, below = patch.spread("upper", skin), patch.spread("lower", skin)
+            lid = None
+            if above is not None or below is not None:
+                around = pixels[patch.where].copy()
+                pixels[patch.where] += (patch.pull(below, carriage, factor) - around) * fade
+                lid = around + (patch.pull(above, carriage, factor) - around) * fade
+            eyeball = patch.pull(patch.spread("eye", eyeballs), carriage, factor)
+            eye_maps.append((lid, eyeball))
+        lips, lip = self._lips, None
+        above, below = lips.spread("upper", skin), lips.spread("lower", skin)
+        if above is not None or below is not None:
+            around = pixels[lips.where].copy()
+            pixels[lips.where] += (lips.pull(above, carriage, factor) - around) * self._lips_fade
+            lip = around + (lips.pull(below, carriage, factor) - around) * self._lips_fade
+        frame, matte = self._source.sample_matted(pixels)
 
         for (rim, low_rim, _), patch, maps in zip(EYES, self._eyes, eye_maps, strict=True):
             self._draw_eye(frame, patch, posed[rim], posed[low_rim], *maps)
-        self._draw_mouth(frame, posed, lower, self._find_teeth(turn, pose))
-        if self._background is not None and self._alpha is not None:
-            alpha = cv2.remap(
-                self._alpha, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
-            frame = cv2.blendLinear(frame, self._background, alpha, 1 - alpha)
+        self._draw_mouth(frame, posed, lip, self._find_teeth(turn, pose))
+        if self._background is not None and matte is not None:
+            frame = lay_over(frame, self._background, matte)
         return frame
 
     def _displace(self, pose: Pose) -> tuple[Floats, Motion, Motion]:
@@ -300,35 +284,11 @@ class Puppet:
         moved[upper, :2] += crossed * share
         moved[lower, :2] -= crossed * (1 - share)
 
-    def _pull(
-        self, patch: Patch, moved: Floats, turn: npt.NDArray[np.float64], pose: Pose
-    ) -> Floats:
-        """Where each pixel of a patch comes from, (h, w, 2), when its nodes move by ``moved``.
-
-        Expression first, then the head's turn and shift, then the breath.
-        """
-        body, flat = self._body, patch.grid.flat
-        x = flat[:, 0] + moved[:, 0] - body.pivot[0]
-        y = flat[:, 1] + moved[:, 1] - body.pivot[1]
-        z = patch.depth + moved[:, 2] - body.pivot[2]
-        r = turn - np.eye(3)
-        dx = r[0, 0] * x + r[0, 1] * y + r[0, 2] * z + pose.shift[0] * body.face_width
-        dy = r[1, 0] * x + r[1, 1] * y + r[1, 2] * z + pose.shift[1] * body.face_width
+    def _carriage(self, turn: npt.NDArray[np.float64], pose: Pose) -> Carriage:
+        body = self._body
+        shift = np.array(pose.shift) * body.face_width
         rise = 0.0045 * body.face_height * pose.breath
-        forward = np.empty((len(flat), 2), np.float32)
-        forward[:, 0] = moved[:, 0] + patch.head * dx
-        forward[:, 1] = moved[:, 1] + patch.head * dy - patch.chest * rise
-        grid = patch.grid
-        return grid.to_pixels(grid.invert(forward.reshape(grid.gh, grid.gw, 2)))
-
-    def _sample(self, where: Floats) -> Picture:
-        image = self.image
-        if self._view is not None:
-            image = self._view.image
-            where = cv2.transform(where, self._view.from_puppet)
-        return np.asarray(
-            cv2.remap(image, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-        )
+        return Carriage(np.column_stack([(turn - np.eye(3))[:2], shift]), rise)
 
     def _draw_eye(
         self,
@@ -336,35 +296,39 @@ class Puppet:
         patch: Patch,
         upper: Floats,
         lower: Floats,
-        upper_map: Floats,
+        upper_map: Floats | None,
         eyeball_map: Floats,
     ) -> None:
-        """Lay the upper lid, then the eyeball into the opening between the lids."""
+        """Lay the upper lid where it is moved, then the eyeball into the opening between the lids."""
         mm = self._body.mm
         rim, low_rim = smooth_curve(upper - patch.corner, 4), smooth_curve(lower - patch.corner, 4)
         view = np.ascontiguousarray(frame[patch.where])
-        lid = fill_polygon(patch.shape, half_plane(rim, patch.shape, above=True), 0.2 * mm)
-        view = cv2.blendLinear(self._sample(upper_map), view, lid, 1 - lid)
+        if upper_map is not None:
+            lid = fill_polygon(patch.shape, half_plane(rim, patch.shape, above=True), 0.2 * mm)
+            view = cv2.blendLinear(self._source.sample(upper_map), view, lid, 1 - lid)
         middle = len(upper) // 2
         gap = float(np.linalg.norm(upper[middle] - lower[middle])) / mm
         show = fill_polygon(patch.shape, np.concatenate([rim, low_rim[::-1]]), 0.45 * mm)
         # A little inside the rims, so that the lashes stay on the lids; gone in a shut eye.
         show = np.clip(show * 1.35 - 0.35, 0, 1) * float(np.clip(gap / 1.6 - 0.3, 0, 1))
-        frame[patch.where] = cv2.blendLinear(self._sample(eyeball_map), view, show, 1 - show)
+        frame[patch.where] = cv2.blendLinear(self._source.sample(eyeball_map), view, show, 1 - show)
 
     def _draw_mouth(
-        self, frame: Picture, posed: Floats, lower_map: Floats, teeth: MouthShape
+        self, frame: Picture, posed: Floats, lower_map: Floats | None, teeth: MouthShape
     ) -> None:
-        """Lay the lower lip, then what is seen between the lips."""
+        """Lay the lower lip where it is moved, then what is seen between the lips."""
         patch, mm = self._lips, self._body.mm
         upper, lower = posed[_UPPER] - patch.corner, posed[_LOWER] - patch.corner
         gap = float(((lower - upper) @ self._body.down).max()) / mm
-        lower_line = smooth_curve(lower, 5)
-        below = half_plane(lower_line, patch.shape, above=False)
-        low = fill_polygon(patch.shape, below, 0.22 * mm)
-        view = np.ascontiguousarray(frame[patch.where])
-        view = cv2.blendLinear(self._sample(lower_map), view, low, 1 - low)
         openness = float(np.clip((gap - 0.12) / 0.5, 0, 1))
+        if lower_map is None and openness <= 0:
+            return
+        lower_line = smooth_curve(lower, 5)
+        view = np.ascontiguousarray(frame[patch.where])
+        if lower_map is not None:
+            below = half_plane(lower_line, patch.shape, above=False)
+            low = fill_polygon(patch.shape, below, 0.22 * mm)
+            view = cv2.blendLinear(self._source.sample(lower_map), view, low, 1 - low)
         if openness > 0:
             outline = np.concatenate([smooth_curve(upper, 5), lower_line[::-1]])
             hole = fill_polygon(patch.shape, outline, 0.25 * mm) * openness
@@ -377,9 +341,9 @@ class Puppet:
                 teeth, upper_edge=teeth.upper_edge - corner, lower_edge=teeth.lower_edge - corner
             )
             seen = np.ascontiguousarray(hole[part])
-            inside = self._mouth.draw(seen, shifted)
-            mixed = view[part] + (inside - view[part]) * seen[..., None]
-            view[part] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+            inside = cv2.convertScaleAbs(self._mouth.draw(seen, shifted))
+            around = np.ascontiguousarray(view[part])
+            view[part] = cv2.blendLinear(inside, around, seen, 1 - seen)
         frame[patch.where] = view
 
     def _find_teeth(self, turn: npt.NDArray[np.float64], pose: Pose) -> MouthShape:

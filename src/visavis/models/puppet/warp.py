@@ -50,7 +50,7 @@ class Interpolant:
 
 
 class Grid:
-    """Nodes over a rectangle of the picture.
+    """Nodes over a rectangle of the picture, and half a cell beyond it.
 
     Args:
         box: xyxy pixels, integers.
@@ -60,26 +60,19 @@ class Grid:
     def __init__(self, box: tuple[int, int, int, int], cell: int) -> None:
         x0, y0, x1, y1 = box
         self.cell = cell
-        self.gw = (x1 - x0 + cell - 1) // cell + 1
-        self.gh = (y1 - y0 + cell - 1) // cell + 1
-        self.x0, self.y0 = x0, y0
         self.width, self.height = x1 - x0, y1 - y0
-        xs = x0 + np.arange(self.gw, dtype=np.float32) * cell
-        ys = y0 + np.arange(self.gh, dtype=np.float32) * cell
-        gx, gy = np.meshgrid(xs, ys)
-        self.nodes: Floats = np.stack([gx, gy], -1)
-        # Where each pixel lies among the nodes, to enlarge a node map to pixels exactly.
-        self._px = np.broadcast_to(
-            np.arange(self.width, dtype=np.float32)[None] / cell, (self.height, self.width)
-        ).copy()
-        self._py = np.broadcast_to(
-            np.arange(self.height, dtype=np.float32)[:, None] / cell, (self.height, self.width)
-        ).copy()
-
-    @property
-    def flat(self) -> Floats:
-        """Nodes as (gh * gw, 2)."""
-        return self.nodes.reshape(-1, 2)
+        # A node lies in the middle of its cell, as resizing takes it, and the first cell is outside.
+        self._outside = cell if cell > 1 else 0
+        middle = (cell - 1) / 2 - self._outside
+        self._origin = np.array([x0 + middle, y0 + middle], np.float32)
+        self.gw = int(np.ceil((self.width - 1 - middle) / cell)) + 1
+        self.gh = int(np.ceil((self.height - 1 - middle) / cell)) + 1
+        gx, gy = np.meshgrid(
+            np.arange(self.gw, dtype=np.float32), np.arange(self.gh, dtype=np.float32)
+        )
+        self._numbers: Floats = np.stack([gx, gy], -1)
+        self.flat: Floats = (self._numbers * np.float32(cell) + self._origin).reshape(-1, 2)
+        """Nodes (gh * gw, 2) in pixels."""
 
     def invert(self, forward: Floats, rounds: int = 5) -> Floats:
         """Source position of each node, given the displacement of each node.
@@ -94,23 +87,32 @@ class Grid:
         Returns:
             (gh, gw, 2) pixels of the source picture.
         """
-        source = self.nodes - forward
-        origin = np.array([self.x0, self.y0], np.float32)
+        # In cells, so that a source position is at once the place among the nodes.
+        forward = forward * np.float32(1 / self.cell)
+        source = self._numbers - forward
+        goal = self._numbers * np.float32(_STEP)
         for _ in range(rounds):
-            at = (source - origin) / self.cell
             moved = cv2.remap(
-                forward, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+                forward, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
-            source = 0.35 * source + 0.65 * (self.nodes - moved)
+            cv2.addWeighted(source, 1 - _STEP, moved, -_STEP, 0, source)
+            source += goal
+        source *= self.cell
+        source += self._origin
         return source
 
     def to_pixels(self, node_map: Floats) -> Floats:
         """Enlarge (gh, gw, C) to (height, width, C) pixels of the rectangle."""
-        if self.cell == 1:
-            return node_map[: self.height, : self.width]
-        return cv2.remap(
-            node_map, self._px, self._py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        at = self._outside
+        if self.cell > 1:
+            node_map = cv2.resize(
+                node_map, (self.gw * self.cell, self.gh * self.cell), interpolation=cv2.INTER_LINEAR
+            )
+        return node_map[at : at + self.height, at : at + self.width]
+
+
+_STEP = 0.65
+"""Of the way to where a round of the inversion points: all of it would swing where it is steep."""
 
 
 def smoothstep(x: Floats, low: float, high: float) -> Floats:
