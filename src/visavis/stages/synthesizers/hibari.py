@@ -10,6 +10,7 @@ from pathlib import Path
 from visavis.core.errors import LanguageUnsupported, UnknownVoice
 from visavis.core.language import is_han
 from visavis.core.types import Sentence, Speech, Voice
+from visavis.models.common.utterance import Utterance, Whole
 from visavis.models.hibari.predictor import SAMPLE_RATE, SAMPLES_PER_UNIT, Hibari
 from visavis.stages.synthesizers.delivery import deliver
 from visavis.stages.synthesizers.text.phonemes import phonemize
@@ -48,7 +49,7 @@ class HibariSynthesizer:
         return [Voice(VOICE, "hibari", ("en",), "female", SAMPLE_RATE)]
 
     def iterate(self, sentence: Sentence, voice: str) -> Iterator[Speech]:
-        """Speak a sentence clause by clause, computing on the calling thread.
+        """Speak a sentence piece by piece, computing on the calling thread.
 
         Closing the iterator stops it. A voice name that is empty is the one voice.
 
@@ -64,10 +65,14 @@ class HibariSynthesizer:
                 "hibari speaks English only, and there is Chinese in the text: take a voice of kokoro"
             )
         sounds = phonemize(sentence.text, "en")
-        yield from deliver(sentence, sounds, self._hibari.speak, SAMPLE_RATE, SAMPLES_PER_UNIT)
+
+        def render(phonemes: str, speed: float) -> Utterance:
+            return Whole(*self._hibari.speak(phonemes, speed))
+
+        yield from deliver(sentence, sounds, render, SAMPLE_RATE, SAMPLES_PER_UNIT)
 
     async def speak(self, sentence: Sentence, voice: str) -> AsyncIterator[Speech]:
-        """Like ``iterate``; lets the loop run between two clauses."""
+        """Like ``iterate``; lets the loop run between two pieces."""
         for speech in self.iterate(sentence, voice):
             yield speech
             await asyncio.sleep(0)

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from visavis.core.errors import UnknownVoice
-from visavis.core.types import Floats, Language, Sentence, Speech, Voice
-from visavis.models.common.phoneme_pieces import Durations
+from visavis.core.types import Language, Sentence, Speech, Voice
+from visavis.models.common.utterance import Utterance, Whole
 from visavis.models.kokoro.predictor import (
     SAMPLE_RATE,
     SAMPLES_PER_UNIT,
@@ -72,7 +72,7 @@ class KokoroSynthesizer:
         return Voice(name, "kokoro", languages, gender_of(name), SAMPLE_RATE)
 
     def iterate(self, sentence: Sentence, voice: str) -> Iterator[Speech]:
-        """Speak a sentence clause by clause, computing on the calling thread.
+        """Speak a sentence piece by piece, computing on the calling thread.
 
         Each step takes about 0.3 s of one core for each second of its sound. Closing the iterator
         stops it. A voice name that is empty is the default of the sentence's language.
@@ -89,13 +89,13 @@ class KokoroSynthesizer:
             )
         sounds = phonemize(sentence.text, sentence.language)
 
-        def render(phonemes: str, speed: float) -> tuple[Floats, Durations]:
-            return self._kokoro.speak(phonemes, name, speed)
+        def render(phonemes: str, speed: float) -> Utterance:
+            return Whole(*self._kokoro.speak(phonemes, name, speed))
 
         yield from deliver(sentence, sounds, render, SAMPLE_RATE, SAMPLES_PER_UNIT)
 
     async def speak(self, sentence: Sentence, voice: str) -> AsyncIterator[Speech]:
-        """Like ``iterate``; lets the loop run between two clauses, and computes within them.
+        """Like ``iterate``; lets the loop run between two pieces, and computes within them.
 
         A flow that must not stand still runs ``iterate`` on a thread.
         """
