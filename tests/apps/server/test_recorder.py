@@ -20,6 +20,7 @@ from visavis.apps.server.sessions.registry import Sessions
 from visavis.apps.server.settings import ServerSettings
 from visavis.apps.server.store import FeedbackRecord, SessionRecord, Store, TurnRecord
 from visavis.apps.server.store import note as notes
+from visavis.apps.server.store import recorder as recording
 from visavis.apps.server.store.recorder import Policy, Recorder
 
 PHONE = "我的电话13800138000，狗怎么上户口"
@@ -146,15 +147,57 @@ async def test_feedback_is_redacted_and_dropped_where_no_text_is_kept(store: Sto
 
 async def test_a_figure_that_comes_after_the_end_is_kept(store: Store, monkeypatch) -> None:
     monkeypatch.setattr(notes, "SETTLE", 0.3)
+    monkeypatch.setattr(recording, "SETTLE", 0.05)
     recorder = Recorder(store, "none", pause=0.02)
     recorder.open()
     session = Scripted()
     recorder.watch(session)
     session.say(*turn(1, "x", "answer", reason="interrupted"))
-    await asyncio.sleep(0.1)
-    session.say(events.LatencyMark(turn=1, mark="silence", seconds=0.125))
+    # It does not wait for the figure: nobody knows whether there will be one.
     await until(lambda: recorder.state.written == 2)
-    assert (await store.list_turns())[0].latencies == {"first_sound": 1.25, "silence": 0.125}
+    assert (await store.list_turns())[0].latencies == {"first_sound": 1.25}
+    session.say(events.LatencyMark(turn=1, mark="silence", seconds=0.125))
+    await until(lambda: recorder.state.written == 3)
+    (found,) = await store.list_turns()
+    assert (found.latencies, found.ended) == (
+        {"first_sound": 1.25, "silence": 0.125}, "interrupted",
+    )  # fmt: skip
+    await until(lambda: not recorder._notes["s"]._turns)
+    session.say(events.LatencyMark(turn=1, mark="first_picture", seconds=9.0))
+    assert not recorder._notes["s"].is_due, "what comes much later is of nothing that is known"
+    session.say(ENDED)
+    await recorder.close()
+    assert (await store.list_turns()) == [found]
+
+
+async def test_what_ends_together_is_written_together_and_silence_writes_nothing(
+    store: Store, monkeypatch
+) -> None:
+    monkeypatch.setattr(recording, "SETTLE", 0.05)
+    batches: list[int] = []
+    write = store.write
+
+    async def count(items: Any) -> None:
+        batches.append(len(items))
+        await write(items)
+
+    monkeypatch.setattr(store, "write", count)
+    recorder = Recorder(store, "all", pause=0.1)
+    recorder.open()
+    sessions = [Scripted(f"s{n}") for n in range(10)]
+    for session in sessions:
+        recorder.watch(session)
+    await until(lambda: recorder.state.written == 10)
+    for session in sessions:
+        session.say(*turn(1, "狗怎么上户口", "refusal"))
+        await asyncio.sleep(0)
+    await until(lambda: recorder.state.written == 20)
+    assert batches == [10, 10]
+    await asyncio.sleep(0.5)
+    for session in sessions:
+        session.say(*turn(2, "狗怎么上户口", "refusal")[:-1])
+    await asyncio.sleep(0.3)
+    assert batches == [10, 10], "what has not ended is not written yet"
     await recorder.close()
 
 

@@ -35,6 +35,38 @@ async def main(folder, url, life):
         os.write(1, f"{number}\\n".encode())
 asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3]))
 """
+RECORD = """
+import asyncio, os, sys
+from pathlib import Path
+from visavis.apps.server.protocol import events
+from visavis.apps.server.store import Store
+from visavis.apps.server.store.recorder import Recorder
+class Session:
+    id = sys.argv[3]
+    def subscribe(self, observer):
+        self.tell = observer
+        return lambda: None
+    def subscribe_commands(self, observer):
+        return lambda: None
+    def snapshot(self):
+        return {"avatar": "mei"}
+async def main(folder, url):
+    store = Store(Path(folder), url=url)
+    await store.open()
+    recorder = Recorder(store, "all")
+    recorder.open()
+    session = Session()
+    recorder.watch(session)
+    await asyncio.sleep(0.4)
+    for turn in range(1, 1_000):
+        session.tell(events.TurnStarted(turn=turn, kind="text", text="q"))
+        session.tell(events.TurnEnded(turn=turn, reason="complete", heard=""))
+        os.write(1, f"{turn}\\n".encode())
+        await asyncio.sleep(1.5)
+asyncio.run(main(sys.argv[1], sys.argv[2]))
+"""
+DURABLE = 0.5
+"""Seconds after its end in which a turn is safe from a kill."""
 LIVES = 8
 
 
@@ -90,6 +122,40 @@ async def test_a_server_killed_again_and_again_loses_nothing_committed(place: Pl
         if life in (0, LIVES - 1):
             await check(place, committed)
     assert sum(committed.values()) > 20 * LIVES
+
+
+def say_and_die(place: Place, life: int, turns: int) -> None:
+    """End some turns, and be killed as long after the last as it takes to be safe."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", RECORD, str(place.folder), place.url, f"life{life}"],
+        stdout=subprocess.PIPE,
+    )
+    assert program.stdout is not None
+    try:
+        for turn in range(1, turns + 1):
+            assert program.stdout.readline() == f"{turn}\n".encode()
+        time.sleep(DURABLE)
+    finally:
+        program.kill()
+        program.wait()
+        program.stdout.close()
+
+
+@pytest.mark.slow
+async def test_a_turn_outlives_a_kill_half_a_second_after_its_end(place: Place) -> None:
+    for life in range(3):
+        say_and_die(place, life, life + 1)
+    store = place.make_store()
+    await store.open()
+    for life in range(3):
+        found = await store.list_turns(session=f"life{life}")
+        assert [(t.number, t.ended, t.question) for t in reversed(found)] == [
+            (turn, "complete", "q") for turn in range(1, life + 2)
+        ]
+        session = await store.get_session(f"life{life}")
+        assert session is not None
+        assert session.avatar == "mei"
+    await store.close()
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ from visavis.apps.server.store.similar import fold
 from visavis.core.types import Language
 
 SETTLE = 2.0
-"""Seconds after its end in which figures of a turn may still come, such as the one of silence."""
+"""Seconds after its end in which figures of a turn may still come, such as the one of silence; the turn
+is written down at once, and again with them."""
 OPEN_TURNS = 8
 """Turns of one session that are noted at once."""
 _LONGEST_TITLE = 500
@@ -44,6 +45,7 @@ class _Turn:
     ended: Literal["", "complete", "interrupted", "failed"] = ""
     heard: str = ""
     settled: float | None = None
+    is_written: bool = False
 
 
 class SessionNote:
@@ -55,6 +57,11 @@ class SessionNote:
         self._policy = policy
         self._turns: dict[int, _Turn] = {}
         self._asked = 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to write down."""
+        return len(self._turns) > OPEN_TURNS or any(map(_is_due, self._turns.values()))
 
     def take(self, event: ServerEvent) -> None:
         """Note an event."""
@@ -85,6 +92,7 @@ class SessionNote:
                 turn.language = turn.language or event.language
             case events.LatencyMark():
                 turn.latencies[event.mark] = event.seconds
+                turn.is_written = False
             case events.TurnEnded():
                 turn.ended, turn.heard = event.reason, event.heard
                 turn.settled = time.monotonic() + SETTLE
@@ -92,16 +100,24 @@ class SessionNote:
                 pass
 
     def settle(self, *, everything: bool = False) -> list[TurnRecord]:
-        """Take out the turns that are over, as records."""
+        """Give what is to be written down: turns that ended, or of which more became known since.
+
+        Turns are forgotten when no more is expected of them, or of too many.
+        """
         now = time.monotonic()
-        over = [t for t in self._turns.values() if everything or (t.settled or now + 1) <= now]
-        waiting = [t for t in self._turns.values() if t not in over]
-        over += waiting[: max(0, len(waiting) - OPEN_TURNS)]
-        for turn in over:
-            del self._turns[turn.number]
-            if not self.record.language:
-                self.record = replace(self.record, language=turn.language)
-        return [self._write_down(turn) for turn in over]
+        turns = list(self._turns.values())
+        crowd = len(turns) - OPEN_TURNS
+        due = []
+        for number, turn in enumerate(turns):
+            is_over = everything or number < crowd
+            if _is_due(turn) or (is_over and not turn.is_written):
+                due.append(turn)
+                turn.is_written = True
+                if not self.record.language:
+                    self.record = replace(self.record, language=turn.language)
+            if is_over or (turn.settled or now + 1) <= now:
+                del self._turns[turn.number]
+        return [self._write_down(turn) for turn in due]
 
     def summary(self) -> SessionRecord:
         """The session as far as it is known."""
@@ -126,10 +142,14 @@ class SessionNote:
             matched=turn.matched,
             source=turn.source,
             language=turn.language,
-            latencies=turn.latencies,
+            latencies=dict(turn.latencies),
             ended=turn.ended,
             heard=_share(turn),
         )
+
+
+def _is_due(turn: _Turn) -> bool:
+    return bool(turn.ended) and not turn.is_written
 
 
 def _share(turn: _Turn) -> float | None:

@@ -1,7 +1,7 @@
 """Watches sessions and writes down how their turns went.
 
 A session is never kept waiting: what it says is taken down in memory, and one task writes it in
-batches. While the database is locked, full or away, records wait in a bounded queue; the oldest are
+batches, a quarter of a second after there is something to write. While the database is locked, full or away, records wait in a bounded queue; the oldest are
 dropped and counted when it is full, and the session goes on.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 from visavis.apps.server.protocol import Command, ServerEvent, commands, events
-from visavis.apps.server.store.note import SessionNote
+from visavis.apps.server.store.note import SETTLE, SessionNote
 from visavis.apps.server.store.records import FeedbackRecord, Item, Rating, SessionRecord
 from visavis.apps.server.store.redaction import redact
 from visavis.apps.server.store.store import DAY, Store
@@ -29,8 +29,9 @@ LIMIT = 10_000
 """Records that wait at most."""
 BATCH = 500
 """Records of one transaction."""
-PAUSE = 0.5
-"""Seconds between two writes."""
+PAUSE = 0.25
+"""Seconds that records wait for others, to be written with them: what a kill takes along at most, and
+the least between two flushes of the disk."""
 PATIENCE = 30.0
 """Longest wait for a write to come back, and between two attempts."""
 FAREWELL = 5.0
@@ -87,7 +88,7 @@ class Recorder:
             store: An open store.
             policy: Which question texts are kept.
             limit: Records that wait at most, besides the batch that is being written.
-            pause: Seconds between two writes.
+            pause: Seconds that records wait for others, to be written with them.
         """
         self._store = store
         self._policy: Policy = policy
@@ -95,6 +96,7 @@ class Recorder:
         self._queue: deque[Item] = deque(maxlen=limit)
         self._batch: list[Item] = []
         self._notes: dict[str, SessionNote] = {}
+        self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._purged = time.monotonic()
         self._written = 0
@@ -155,6 +157,8 @@ class Recorder:
 
         def observe(event: ServerEvent) -> None:
             note.take(event)
+            if note.is_due:
+                self._news.set()
             if isinstance(event, events.SessionEnded):
                 self._finish(session, event.reason)
 
@@ -203,6 +207,7 @@ class Recorder:
         if len(self._queue) == self._queue.maxlen:
             self._dropped += 1
         self._queue.append(item)
+        self._news.set()
 
     def _settle(self, *, everything: bool = False) -> None:
         for note in self._notes.values():
@@ -210,23 +215,32 @@ class Recorder:
                 self._put(turn)
 
     async def _run(self) -> None:
-        wait = self._pause
+        pause = self._pause
         while True:
-            await asyncio.sleep(wait)
+            if pause == self._pause:
+                await self._hear()
+            await asyncio.sleep(pause)
             try:
                 self._settle()
+                self._news.clear()
                 ok = True
                 while ok and self._waiting:
                     ok = await self._write_batch()
                 # Twice as long after each failure: a database in trouble is not pressed.
-                wait = self._pause if ok else min(wait * 2, PATIENCE)
+                pause = self._pause if ok else min(pause * 2, PATIENCE)
                 if ok and time.monotonic() - self._purged > DAY:
                     self._purged = time.monotonic()
                     await self._store.purge_old()
             except Exception:
                 # Whatever it is, those who talk have nothing to do with it.
                 _LOG.exception("the recorder stumbled and goes on")
-                wait = PATIENCE
+                pause = PATIENCE
+
+    async def _hear(self) -> None:
+        """Wait for something to write, but not for long: turns that are over are to be forgotten."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE):
+                await self._news.wait()
 
     async def _write_batch(self) -> bool:
         """Write the oldest records. False if the database does not take them now.
