@@ -10,7 +10,7 @@ from visavis.pipeline import events
 from visavis.pipeline.conversation import Conversation
 from visavis.pipeline.manner import Manner
 from visavis.pipeline.outbox import TurnMark
-from visavis.pipeline.pace import FEW, HESITATION, LONGEST_WAIT, Pace
+from visavis.pipeline.pace import FEW, HESITATION, LONGEST_WAIT, USUAL, Pace
 from visavis.stages import fakes
 
 RATE = 1000
@@ -32,7 +32,12 @@ def clauses(*seconds: float, whole: float) -> list[Speech]:
     return out
 
 
-class TestHowLongTheFirstClauseWaits:
+def clauses_left(pace: Pace, there: float, left: float) -> float:
+    """What ``wait_before`` says of a first piece of exactly these seconds, without lookahead."""
+    return pace.wait_before(clauses(there, whole=there + left), lookahead=0.0)
+
+
+class TestHowLongTheFirstPieceWaits:
     def test_not_at_all_where_the_voice_is_fast(self) -> None:
         pace = Pace()
         pace.speed = 8.0
@@ -52,13 +57,27 @@ class TestHowLongTheFirstClauseWaits:
 
     def test_a_little_less_before_a_comma(self) -> None:
         pace = Pace()
-        pace.speed = 1.0
+        pace.speed = 0.7
         (speech,) = clauses(1.5, whole=3.8)
         comma = Mark("phoneme", ",", 1400, 1500)
         paused = Speech(1, speech.sentence, speech.audio, (*speech.marks, comma), False)
+        assert pace.wait_before([speech], lookahead=0.36) == LONGEST_WAIT
+        # The next piece is 1.6 s long.
         assert pace.wait_before([paused], lookahead=0.36) == pytest.approx(
-            2.3 - (1.5 + HESITATION), abs=0.1
+            1.6 / 0.7 - (1.5 + HESITATION), abs=0.1
         )
+
+    def test_a_word_of_which_the_end_is_to_come_is_not_taken_for_spoken(self) -> None:
+        pace = Pace()
+        pace.speed = 1.0
+        (first, second) = clauses(0.4, 1.0, whole=1.4)
+        cut = Waveform(first.audio.samples[:200], RATE, 0)
+        begun = Speech(1, first.sentence, cut, first.marks, False)
+        # 0.2 s are there of 1.4.
+        assert pace.wait_before([begun], lookahead=0.0) == pytest.approx(
+            clauses_left(pace, 0.2, 1.2), abs=0.01
+        )
+        assert second.is_last
 
     def test_what_was_waited_already_counts(self) -> None:
         pace = Pace()
@@ -73,7 +92,7 @@ class TestHowLongTheFirstClauseWaits:
     def test_no_hole_follows_at_the_speed_that_was_learnt(self, speed: float) -> None:
         pace = Pace()
         pace.speed = speed
-        lengths, whole = (1.2, 2.1, 1.2), 4.5
+        lengths, whole = (0.6, 0.96, 1.5, 1.44), 4.5
         first = clauses(*lengths, whole=whole)[:1]
         wait = pace.wait_before(first, lookahead=0.3)
         there, needed = 0.0, wait + lengths[0] - 0.3
@@ -97,12 +116,23 @@ class TestHowLongTheFirstClauseWaits:
 
 def test_the_speed_follows_what_the_voice_does_and_not_what_was_remembered() -> None:
     pace = Pace()
-    for _ in range(8):
-        pace.note_spoken(2.0, busy=4.0)
+    _, *pieces = clauses(*[2.0] * 9, whole=18.0)
+    for piece in pieces:
+        pace.note_spoken(piece, busy=4.0)
     assert pace.speed == pytest.approx(0.5, rel=0.05)
     before = pace.speed
-    pace.note_spoken(3.0, busy=0.002)
+    pace.note_spoken(pieces[0], busy=0.002)
     assert pace.speed == before
+
+
+def test_a_short_first_piece_does_not_make_a_voice_seem_slow() -> None:
+    """Before it there is more to do than before the others, and it says little of the speed."""
+    pace = Pace()
+    first, second = clauses(0.6, 0.9, whole=1.5)
+    pace.note_spoken(first, busy=(0.6 + 0.5) / USUAL)
+    assert pace.speed == pytest.approx(USUAL)
+    pace.note_spoken(second, busy=0.9)
+    assert 1.0 < pace.speed < USUAL
 
 
 def test_the_reserve_is_short_when_few_pictures_are_left() -> None:

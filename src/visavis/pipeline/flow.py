@@ -246,7 +246,7 @@ class Flow:
             try:
                 async for speech in relay:
                     if self._pace is not None:
-                        self._pace.note_spoken(speech.audio.duration, relay.busy - worked)
+                        self._pace.note_spoken(speech, relay.busy - worked)
                         worked = relay.busy
                     if spoken == 0:
                         self._mark_first(turn, "synthesizer")
@@ -286,7 +286,7 @@ class Flow:
         self._mark(turn, "animator", "made", timing.frames / FPS)
 
     async def _gather(self, speeches: asyncio.Queue[Speech | None]) -> list[Speech | None]:
-        """Take the first clauses, as many as must be there so that no hole follows them."""
+        """Take the first pieces, as many as must be there so that no hole follows them."""
         first = await speeches.get()
         held: list[Speech | None] = [first]
         if self._pace is None or first is None:
