@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ import uvicorn
 from visavis.apps.server.app import create_app
 from visavis.apps.server.house import House
 from visavis.apps.server.store.place import data_folder
+from visavis.apps.server.transports.ports import make_loop
 from visavis.apps.server.warming import warm_up
 from visavis.core.errors import ConfigError, Error
 
@@ -86,7 +88,8 @@ def run_server(
             ssl_keyfile=str(certificate.key) if certificate else None,
         )
         server = _Server(config, app)
-        asyncio.run(_serve(server, listener, say, lambda: ready(link)))
+        with asyncio.Runner(loop_factory=partial(make_loop, settings.media_ports)) as runner:
+            runner.run(_serve(server, listener, say, lambda: ready(link)))
     if server.trouble is not None:
         raise server.trouble
 

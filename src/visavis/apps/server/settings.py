@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from visavis.core.errors import ConfigError
@@ -77,15 +78,39 @@ class ServerSettings(BaseSettings):
 
     ice_servers: tuple[IceServer, ...] = Field(
         (),
+        description="STUN and TURN: JSON list of {urls, username, credential}.",
+    )
+    ice_ports: str = Field(
+        "",
         description=(
-            "STUN and TURN: JSON list of {urls, username, credential}. WebRTC takes any free UDP"
-            " port; the range is the system's, net.ipv4.ip_local_port_range on Linux."
+            "UDP ports of WebRTC, such as 40000-40199, for a firewall to let through; empty for any"
+            " that the system gives. Each viewer takes one for each address of this machine."
         ),
     )
 
     job_expiry_hours: float = Field(24.0, gt=0, description="Hours that a render's files are kept.")
     jobs: int = Field(1, ge=1, le=64, description="Renders at once.")
     max_upload_mb: int = Field(200, ge=1)
+
+    @field_validator("ice_ports")
+    @classmethod
+    def _check_ports(cls, given: str) -> str:
+        if given:
+            _read_ports(given)
+        return given
+
+    @property
+    def media_ports(self) -> range | None:
+        """UDP ports that WebRTC may use; None for any."""
+        return _read_ports(self.ice_ports) if self.ice_ports else None
+
+
+def _read_ports(given: str) -> range:
+    found = re.fullmatch(r"\s*(\d{1,5})\s*-\s*(\d{1,5})\s*", given)
+    first, last = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1024 <= first < last <= 65535:
+        raise ValueError("it is no range of ports from 1024 to 65535, such as 40000-40199")
+    return range(first, last + 1)
 
 
 def load_server_settings(**options: object) -> ServerSettings:

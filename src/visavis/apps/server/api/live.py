@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -25,12 +27,15 @@ from visavis.apps.server.transports.ice import (
     make_links,
 )
 from visavis.apps.server.transports.media_socket import RATES, MediaSocket
+from visavis.apps.server.transports.ports import PortRangeLoop
 from visavis.apps.server.transports.webrtc import LONGEST_OFFER
 from visavis.apps.server.transports.whep import FRAGMENT, SDP, Peers, read_candidates
 
 if TYPE_CHECKING:
     from visavis.apps.server.house import House
     from visavis.apps.server.sessions.session import LiveSession
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_ECHO = 64 * 1024
 _ECHOES = 100
@@ -40,7 +45,10 @@ _EXPOSED = {"Access-Control-Expose-Headers": "Location, Link, ETag, Accept-Patch
 @asynccontextmanager
 async def open_transports(app: FastAPI) -> AsyncIterator[None]:
     """Open what connections share, and close them all at the end."""
-    ice = IceServers(app.state.house.settings.ice_servers)
+    settings = app.state.house.settings
+    if settings.ice_ports and not isinstance(asyncio.get_running_loop(), PortRangeLoop):
+        logger.warning("VISAVIS_SERVER_ICE_PORTS is of `visavis serve` only; any port is used")
+    ice = IceServers(settings.ice_servers)
     app.state.ice, app.state.peers, app.state.trials = ice, Peers(ice), Trials(ice)
     try:
         yield
