@@ -199,7 +199,7 @@ export const en: AdminWords = {
     rowNames: { sessions: "sessions", turns: "questions", feedback: "feedback" },
     recorder: "Writing",
     recorderNote: "{written} written, {waiting} waiting, {dropped} lost",
-    privacy: "Sound, picture, full answers and IP addresses are never kept.",
+    privacy: "Users' sound and picture, full answers and IP addresses are never on record.",
     export: "Export",
     purge: "Delete",
     purgeOlder: "Delete what is older than {days} days",

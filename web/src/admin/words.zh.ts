@@ -191,7 +191,7 @@ export const zh = {
     rowNames: { sessions: "会话", turns: "提问", feedback: "反馈" } as Record<string, string>,
     recorder: "写入",
     recorderNote: "已写 {written}，等待 {waiting}，丢失 {dropped}",
-    privacy: "不保存声音、画面、回答全文、IP 地址。",
+    privacy: "记录里没有用户的声音和画面、回答全文、IP 地址。",
     export: "导出",
     purge: "删除",
     purgeOlder: "删除早于 {days} 天的记录",
