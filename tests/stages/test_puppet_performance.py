@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from visavis.models.puppet.motion import Motion
 from visavis.stages.animators.expression import Expression
 from visavis.stages.animators.puppet import PuppetAnimator
 from visavis.stages.avatars import store
+from visavis.stages.synthesizers.hibari import HibariSynthesizer
 
 RATE = 24_000
 JAW = UNIT_INDEX["jawOpen"]
@@ -135,6 +137,32 @@ class TestPerformance:
         sound = np.concatenate([s.audio.samples for s in segments])
         assert np.array_equal(sound[:half], whole.audio.samples[:half])
         assert np.array_equal(sound[flushed : flushed + 1000], rest.audio.samples[:1000])
+
+    def test_speech_in_pieces_moves_the_mouth_as_it_does_at_once(
+        self, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        text = "Please bring your identity card and a photograph before Friday."
+        pieces = list(HibariSynthesizer().iterate(Sentence(1, 0, text, "en"), ""))
+        assert len(pieces) > 2
+        sound = np.concatenate([piece.audio.samples for piece in pieces])
+        marks = tuple(mark for piece in pieces for mark in piece.marks)
+        whole = replace(pieces[-1], audio=Waveform(sound, RATE), marks=marks)
+        seen: list[list[np.ndarray]] = []
+        speak = Expression.speak
+
+        def watch(face: Expression, number: int, mouth: np.ndarray, *rest: Any) -> Any:
+            seen[-1].append(mouth.copy())
+            return speak(face, number, mouth, *rest)
+
+        monkeypatch.setattr(Expression, "speak", watch)
+        told = []
+        for speeches in (pieces, [whole]):
+            performance = self.animator().open(avatar)
+            seen.append([])
+            segments = [s for one in speeches for s in performance.feed(one)]
+            told.append([m for s in [*segments, *performance.flush()] for m in s.marks])
+        assert np.array_equal(seen[0], seen[1])
+        assert told[0] == told[1]
 
     def test_a_thrifty_face_shows_pictures_twice_and_says_the_same(self, avatar: Avatar) -> None:
         said = speech("mɑmɑmɑ", 1.2)

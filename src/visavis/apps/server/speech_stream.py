@@ -1,4 +1,4 @@
-"""Text spoken into a stream of bytes, which begins with the first clause."""
+"""Text spoken into a stream of bytes, which begins with the first words."""
 
 from __future__ import annotations
 
