@@ -65,7 +65,7 @@ export const en: AdminWords = {
     notes: {
       off: "Turned off by the settings (VISAVIS_SERVER_PREPARE_SPEECH).",
       nothing: "By the settings no speech is kept on disk (VISAVIS_SERVER_SPEECH_SHELF_MB).",
-      waiting: "Somebody talks, or did just now. It goes on after a quiet minute; what is ready stays.",
+      waiting: "Somebody talks, or did just now, or the server has just started. It goes on after a quiet minute; what is ready stays.",
       speaking: "While nobody talks, the knowledge base's answers are spoken, the first sentence of each first.",
       done: "All answers of the knowledge base are ready and begin as soon as they are found.",
       full: "The limit is reached; the other answers are spoken when they are asked for. VISAVIS_SERVER_SPEECH_SHELF_MB raises it.",

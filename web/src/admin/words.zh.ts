@@ -57,7 +57,7 @@ export const zh = {
     notes: {
       off: "按设置不提前合成（VISAVIS_SERVER_PREPARE_SPEECH）。",
       nothing: "按设置不在硬盘上保存语音（VISAVIS_SERVER_SPEECH_SHELF_MB）。",
-      waiting: "有人在对话，或刚结束不久。安静一分钟后自动继续，已合成的都留着。",
+      waiting: "有人在对话、刚结束不久，或服务器刚启动。安静一分钟后自动继续，已合成的都留着。",
       speaking: "趁没有人对话，逐句合成知识库里的回答，先合成每个回答的第一句。",
       done: "知识库里的回答都已合成，找到答案就能开口。",
       full: "到了空间上限，其余的回答要现说现合成。可以调高 VISAVIS_SERVER_SPEECH_SHELF_MB。",
