@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import re
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -81,7 +82,8 @@ async def test_asked_aloud_it_answers_aloud_and_can_be_interrupted(
         await talk(session, np.concatenate([question, np.zeros(36_000, np.float32)]), 24_000)
         story = await read_until(reader, "sentence.started")
         final = next(e for e in story if e.type == "transcript.final")
-        assert "身份证丢了" in final.text
+        # Whether it hears a pause there hangs on a tenth of a decibel.
+        assert "身份证丢了" in re.sub("[、，]", "", final.text)
         sources = next(e for e in story if e.type == "answer.sources")
         assert sources.outcome == "answer"
         assert sources.sources[0].question == QUESTION
