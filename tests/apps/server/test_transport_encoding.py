@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from live_standin import Tick
 
-from visavis.apps.server.transports.encoding import LONGEST_GAP, TickEncoder
+from visavis.apps.server.transports import encoding
+from visavis.apps.server.transports.encoding import LONGEST_GAP, SoundEncoder, TickEncoder
 from visavis.apps.server.transports.fmp4 import Mp4Fragmenter, split_units
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 40), "skin": (224, 172, 140)}
@@ -129,6 +130,72 @@ def test_sound_is_given_before_the_picture_is_coded():
     coded = encoder.encode(tick(1), lambda sound: (order.append("sound"), early.append(sound)))
     assert order == ["sound", "picture"]
     assert early == [coded.sound]
+
+
+def make_syllables(seconds):
+    """Something like a voice: a hundred hertz and its harmonics, four syllables a second."""
+    t = np.arange(int(seconds * 24_000)) / 24_000
+    buzz = sum(np.sin(2 * np.pi * 100 * k * t) / k for k in range(1, 20))
+    return 0.2 * buzz * np.sin(np.pi * 4 * t) ** 2
+
+
+def hear(codec, packets):
+    """Decode packets, each at its time, into mono 24 kHz."""
+    decoder = av.CodecContext.create("libopus" if codec == "opus" else "aac", "r")
+    resampler = av.AudioResampler("flt", "mono", 24_000)
+    heard = np.zeros(packets[-1].start + 4 * 1024, np.float32)
+    for packet in packets:
+        pieces = [p for f in decoder.decode(av.Packet(packet.data)) for p in resampler.resample(f)]
+        if pieces:
+            piece = np.concatenate([p.to_ndarray()[0] for p in pieces])
+            heard[packet.start : packet.start + len(piece)] = piece
+    return heard
+
+
+def test_silence_is_not_coded_again_and_what_follows_sounds_the_same(monkeypatch):
+    voice = make_syllables(1.2)
+    still = [960 * 150, 960 * 400]
+    sound = np.concatenate([voice, np.zeros(still[0]), voice, np.zeros(still[1]), voice])
+    ticks = sound.astype(np.float32).reshape(-1, 960)
+
+    def code():
+        encoder = SoundEncoder("opus")
+        encoder.restart(0)
+        work, coded = encoder._code, []
+        encoder._code = lambda piece: (coded.append(1), work(piece))[1]
+        return [packet for samples in ticks for packet in encoder.encode(samples)], len(coded)
+
+    spared, few = code()
+    monkeypatch.setattr(encoding, "_SETTLED", 10**9)
+    full, many = code()
+    assert few < 0.4 * many
+    assert [(p.start, p.samples) for p in spared] == [(p.start, p.samples) for p in full]
+    for begin in (len(voice) + still[0], 2 * len(voice) + sum(still)):
+        for length in (2_400, len(voice) - 2_000):
+            part = slice(begin, begin + length)
+            wanted = np.abs(np.fft.rfft(sound[part]))
+            off = [
+                np.linalg.norm(np.abs(np.fft.rfft(hear("opus", packets)[part])) - wanted)
+                for packets in (spared, full)
+            ]
+            assert off[0] < 1.1 * off[1] + 0.01 * np.linalg.norm(wanted)
+    quiet = slice(len(voice) + 960 * 10, len(voice) + still[0] - 960)
+    assert np.abs(hear("opus", spared)[quiet]).max() < 1e-3
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
+@pytest.mark.parametrize("size", [(300, 402), (302, 402), (64, 64), (98, 66), (100, 66)])
+def test_every_plane_of_any_size_is_where_it_belongs(codec, size):
+    y, x = np.mgrid[: size[0], : size[1]]
+    image = np.stack(
+        [60 + x * 120 // size[1], 60 + y * 120 // size[0], 180 - x * 90 // size[1]], -1
+    )
+    encoder = TickEncoder(codec, "opus")
+    sound = np.zeros(960, np.float32)
+    coded = [encoder.encode(Tick(i, image.astype(np.uint8), sound)) for i in range(5)]
+    seen = decode(codec, coded)[-1]
+    seen = seen.reformat(format="rgb24", src_colorspace=5, dst_colorspace=5).to_ndarray()
+    assert np.abs(seen.astype(int) - image).mean() < 3
 
 
 def test_noise_and_worse_do_not_stop_it():

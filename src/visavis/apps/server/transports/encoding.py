@@ -8,7 +8,7 @@ VP8. Times are counted in ticks all along, so that picture and sound cannot drif
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -30,6 +30,8 @@ LONGEST_GAP = FPS
 
 _FRAME_SAMPLES: dict[SoundCodec, int] = {"opus": SAMPLE_RATE // 50, "aac": 1024}
 _SOUND_BITS: dict[SoundCodec, int] = {"opus": 48_000, "aac": 64_000}
+_SETTLED = 25
+"""Equal packets of silence, one after the other, after which the last one is given again."""
 _BT601 = 6
 _LIMITED_RANGE = 1
 _KEYFRAME_GAP = FPS // 2
@@ -164,7 +166,9 @@ class PictureEncoder:
             keyframe = True
         elif keyframe and 0 <= index - self._last_keyframe < _KEYFRAME_GAP:
             keyframe = False
-        frame = av.VideoFrame.from_ndarray(_to_yuv(image), "yuv420p")
+        # The encoder makes its own copy. PyAV reads colours from the wrong place of other heights.
+        wrap = av.VideoFrame.from_ndarray if height % 4 else av.VideoFrame.from_numpy_buffer
+        frame = wrap(_to_yuv(image), "yuv420p")
         frame.pts, frame.time_base = index, Fraction(1, FPS)
         kind = av.video.frame.PictureType
         frame.pict_type = kind.I if keyframe else kind.NONE
@@ -208,13 +212,17 @@ class SoundEncoder:
     """24 kHz sound into Opus (packets of 20 ms) or AAC (1024 samples).
 
     Each packet carries the time at which it is to be heard, with the codec's own delay taken off.
+    Between turns there is nothing but zeros: once their packets stay the same, the last one is given
+    again, and the codec stands still until there is something to code.
     """
 
     def __init__(self, codec: SoundCodec) -> None:
         self._codec = codec
         self._frame = _FRAME_SAMPLES[codec]
         self._context: Any = None
-        self._origin = self._fed = 0
+        self._origin = self._fed = self._spared = 0
+        self._last: CodedSound | None = None
+        self._alike = 0  # packets of silence like the last one
         self._waiting: Floats = np.zeros(0, np.float32)
 
     def restart(self, index: int) -> None:
@@ -229,31 +237,45 @@ class SoundEncoder:
         if self._codec == "opus":
             context.options = {"application": "voip", "frame_duration": "20"}
         self._context = context
-        self._origin, self._fed = index * TICK_SAMPLES, 0
+        self._origin, self._fed, self._spared = index * TICK_SAMPLES, 0, 0
+        self._last, self._alike = None, 0
         self._waiting = np.zeros(0, np.float32)
 
     def encode(self, samples: Floats) -> list[CodedSound]:
         """Code float32 (n,) samples that follow the ones before; returns finished packets."""
-        import av
-
         self._waiting = np.concatenate([self._waiting, np.asarray(samples, np.float32)])
         whole = len(self._waiting) // self._frame * self._frame
         ready, self._waiting = self._waiting[:whole], self._waiting[whole:]
-        ready = np.clip(np.nan_to_num(ready), -1, 1)
         packets: list[CodedSound] = []
         for start in range(0, whole, self._frame):
-            piece = np.ascontiguousarray(ready[None, start : start + self._frame])
-            frame = av.AudioFrame.from_ndarray(piece, self._context.format.name, "mono")
-            frame.sample_rate, frame.pts = SAMPLE_RATE, self._fed
-            frame.time_base = Fraction(1, SAMPLE_RATE)
-            self._fed += self._frame
-            packets += [
-                CodedSound(self._origin + packet.pts, self._frame, bytes(packet))
-                for packet in self._context.encode(frame)
-                # What begins before the first sample is the codec running in.
-                if packet.pts >= 0
-            ]
+            piece = ready[start : start + self._frame]
+            is_silent = not piece.any()
+            if is_silent and self._alike >= _SETTLED and self._last is not None:
+                coded = [replace(self._last, start=self._last.start + self._frame)]
+                self._spared += self._frame
+            else:
+                coded = self._code(np.clip(np.nan_to_num(piece), -1, 1))
+            if is_silent and len(coded) == 1 and self._last is not None:
+                self._alike = self._alike + 1 if coded[0].data == self._last.data else 0
+            else:
+                self._alike = 0
+            self._last = coded[-1] if coded else None
+            packets += coded
         return packets
+
+    def _code(self, piece: Floats) -> list[CodedSound]:
+        import av
+
+        frame = av.AudioFrame.from_ndarray(piece[None], self._context.format.name, "mono")
+        frame.sample_rate, frame.pts = SAMPLE_RATE, self._fed
+        frame.time_base = Fraction(1, SAMPLE_RATE)
+        self._fed += self._frame
+        return [
+            CodedSound(self._origin + self._spared + packet.pts, self._frame, bytes(packet))
+            for packet in self._context.encode(frame)
+            # What begins before the first sample is the codec running in.
+            if packet.pts >= 0
+        ]
 
 
 def _to_yuv(image: Picture) -> Any:
