@@ -18,7 +18,7 @@ from rtc_viewer import Viewer
 from turn_server import CREDENTIAL, USER, TurnServer, find_port, run_turn, why_not
 
 from visavis.apps.server.settings import IceServer, ServerSettings
-from visavis.apps.server.transports.ice import PATIENCE
+from visavis.apps.server.transports.ice import PATIENCE, IceServers
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,24 @@ async def test_who_may_only_use_a_relay_sees_and_hears(turn: TurnServer, transpo
 async def test_the_server_has_a_relay_of_its_own(turn: TurnServer, transport: str) -> None:
     viewer = Viewer()
     async with open_house(set_to(turn.url(transport))) as client:
+        sdp = await ask(client, viewer)
+        (port,) = set(re.findall(rf" {turn.host} (\d+) typ relay", sdp))
+        wall_in(viewer, int(port))
+        await viewer.connect(sdp)
+        await see_and_hear(viewer)
+        assert way(viewer)[1] == "relay"
+        await viewer.close()
+
+
+async def test_turn_over_tls_carries_sound_and_picture_where_its_certificate_is_trusted(
+    turn: TurnServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = turn.url("tls")
+    (probe,) = await IceServers(set_to(url).ice_servers).probe()
+    assert (probe.reachable, probe.code) == (False, "certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(turn.certificate))
+    viewer = Viewer()
+    async with open_house(set_to(url)) as client:
         sdp = await ask(client, viewer)
         (port,) = set(re.findall(rf" {turn.host} (\d+) typ relay", sdp))
         wall_in(viewer, int(port))

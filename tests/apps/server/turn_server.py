@@ -14,6 +14,8 @@ from pathlib import Path
 
 from aioice.ice import get_host_addresses
 
+from visavis.apps.server.certificate import write_certificate
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "live" / "deploy.md"
 USER, CREDENTIAL = "visavis", "a-long-one"
 
@@ -31,9 +33,13 @@ def why_not() -> str:
 class TurnServer:
     host: str
     port: int
+    tls_port: int
     log: Path
+    certificate: Path
 
     def url(self, transport: str = "udp") -> str:
+        if transport == "tls":
+            return f"turns:{self.host}:{self.tls_port}?transport=tcp"
         return f"turn:{self.host}:{self.port}?transport={transport}"
 
     def count(self, what: str) -> int:
@@ -54,23 +60,23 @@ def find_port(host: str) -> int:
 
 @contextmanager
 def run_turn(folder: Path) -> Iterator[TurnServer]:
-    """Run one with the settings that docs/live/deploy.md gives; TLS aside."""
+    """Run one with the settings that docs/live/deploy.md gives, and a certificate that nobody trusts."""
     host = get_host_addresses(use_ipv4=True, use_ipv6=False)[0]
-    server = TurnServer(host, find_port(host), folder / "turn.log")
+    certificate, key = folder / "turn.crt", folder / "turn.key"
+    write_certificate(certificate, key, host)
+    ports = find_port(host), find_port(host)
+    server = TurnServer(host, *ports, folder / "turn.log", certificate)
     config = folder / "turnserver.conf"
     own = {
         "listening-port": str(server.port), "realm": "turn.test", "user": f"{USER}:{CREDENTIAL}",
         "listening-ip": host, "relay-ip": host, "allowed-peer-ip": host,
         "userdb": str(folder / "turndb"), "pidfile": str(folder / "turn.pid"),
-        "log-file": str(server.log), "simple-log": "", "verbose": "", "no-tls": "", "no-dtls": "",
+        "log-file": str(server.log), "simple-log": "", "verbose": "", "no-dtls": "",
+        "tls-listening-port": str(server.tls_port), "cert": str(certificate), "pkey": str(key),
     }  # fmt: skip
     said = re.search(r"```ini\n# /etc/turnserver.conf\n(.*?)```", DOCUMENT.read_text("utf-8"), re.S)
     assert said is not None
-    kept = [
-        line
-        for line in said[1].splitlines()
-        if line.partition("=")[0] not in {*own, "cert", "pkey", "tls-listening-port"}
-    ]
+    kept = [line for line in said[1].splitlines() if line.partition("=")[0] not in own]
     kept += [f"{name}={value}" if value else name for name, value in own.items()]
     config.write_text("\n".join(kept) + "\n")
     process = subprocess.Popen(
@@ -81,7 +87,8 @@ def run_turn(folder: Path) -> Iterator[TurnServer]:
         while True:
             assert process.poll() is None, f"coturn ended: {server.log.read_text()[-500:]}"
             try:
-                socket.create_connection((host, server.port), 1).close()
+                for port in ports:
+                    socket.create_connection((host, port), 1).close()
                 break
             except OSError:
                 assert time.monotonic() < until, "coturn does not listen"
