@@ -136,7 +136,8 @@ class Patch:
             forward[:, 0] += moved[:, :2]
         forward[:, 0, 1] -= self._chest * np.float32(carriage.rise)
         grid = self._grid
-        source = grid.invert(forward.reshape(grid.gh, grid.gw, 2))
+        forward = forward.reshape(grid.gh, grid.gw, 2)
+        source = grid.invert(forward, is_steep=moved is not None)
         return grid.to_pixels(source * np.float32(factor))
 
     def fade(self, border: float) -> Floats:

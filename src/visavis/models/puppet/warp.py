@@ -74,7 +74,7 @@ class Grid:
         self.flat: Floats = (self._numbers * np.float32(cell) + self._origin).reshape(-1, 2)
         """Nodes (gh * gw, 2) in pixels."""
 
-    def invert(self, forward: Floats, rounds: int = 5) -> Floats:
+    def invert(self, forward: Floats, *, is_steep: bool = True) -> Floats:
         """Source position of each node, given the displacement of each node.
 
         Solves ``source + forward(source) = node`` by fixed-point rounds; displacements steeper than
@@ -82,7 +82,8 @@ class Grid:
 
         Args:
             forward: (gh, gw, 2) displacement in pixels.
-            rounds: Fixed-point steps.
+            is_steep: Whether neighbours may move quite differently, as lids and lips do; a head that
+                is carried as a whole needs fewer rounds.
 
         Returns:
             (gh, gw, 2) pixels of the source picture.
@@ -90,12 +91,13 @@ class Grid:
         # In cells, so that a source position is at once the place among the nodes.
         forward = forward * np.float32(1 / self.cell)
         source = self._numbers - forward
-        goal = self._numbers * np.float32(_STEP)
+        rounds, step = (5, 0.65) if is_steep else (2, 1.0)  # where it is steep, a full step swings
+        goal = self._numbers * np.float32(step)
         for _ in range(rounds):
             moved = cv2.remap(
                 forward, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
-            cv2.addWeighted(source, 1 - _STEP, moved, -_STEP, 0, source)
+            cv2.addWeighted(source, 1 - step, moved, -step, 0, source)
             source += goal
         source *= self.cell
         source += self._origin
@@ -109,10 +111,6 @@ class Grid:
                 node_map, (self.gw * self.cell, self.gh * self.cell), interpolation=cv2.INTER_LINEAR
             )
         return node_map[at : at + self.height, at : at + self.width]
-
-
-_STEP = 0.65
-"""Of the way to where a round of the inversion points: all of it would swing where it is steep."""
 
 
 def smoothstep(x: Floats, low: float, high: float) -> Floats:
