@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from visavis.core.errors import MissingWeights, TextUnusable, UnknownVoice
@@ -10,15 +13,16 @@ from visavis.models.assets import locate
 from visavis.models.common.graph_outputs import add_graph_output
 from visavis.models.common.phoneme_pieces import split_at_pauses
 from visavis.models.kokoro.blends import BLENDS
+from visavis.models.kokoro.graphs import DURATIONS
+from visavis.models.kokoro.normalization import describe, statistics_of
 from visavis.models.kokoro.predictor import (
-    DURATIONS,
     MAX_TOKENS,
     SAMPLES_PER_UNIT,
     Kokoro,
     gender_of,
     language_of,
 )
-from visavis.models.kokoro.vocabulary import VOCABULARY
+from visavis.models.kokoro.vocabulary import PAD, VOCABULARY
 
 HELLO = "həlˈO ðˈɛɹ, wˈɜɹld."
 NI_HAO = "ni↓xau↓, ʂɨ↘ʨje↘."
@@ -159,3 +163,110 @@ def test_bad_input_is_named(kokoro):
         kokoro.speak("好", "zf_xiaobei")
     with pytest.raises(ValueError, match="speed"):
         kokoro.speak(HELLO, "af_heart", speed=3)
+
+
+def signal_to_noise(expected, actual):
+    """Decibels."""
+    return 10 * np.log10(np.sum(expected**2) / np.sum((expected - actual) ** 2))
+
+
+@pytest.mark.assets
+def test_planner_and_vocoder_are_the_published_network(kokoro):
+    """With its own normalization; what remains is rounding to 8 bits, which the network spreads."""
+    phonemes, voice = HELLO + NI_HAO, "af_heart"
+    model = add_graph_output(locate("kokoro-int8").read_bytes(), DURATIONS)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    tokens = [PAD, *(VOCABULARY[c] for c in phonemes), PAD]
+    table = np.fromfile(locate("kokoro-voices") / f"{voice}.bin", np.float32).reshape(-1, 256)
+    expected, units = session.run(
+        ["audio", DURATIONS],
+        {
+            "tokens": np.array([tokens], np.int64),
+            "style": table[len(phonemes)][None],
+            "speed": np.ones(1, np.float32),
+        },
+    )
+    plan = kokoro.plan(phonemes, voice)
+    assert np.array_equal(plan.durations, np.rint(units.reshape(-1)))
+    ours, means, variances = kokoro.measure(phonemes, voice)
+    assert signal_to_noise(expected.reshape(-1), ours) > 12
+    told, deviations = statistics_of(
+        voice, kokoro.style_of(voice), describe(phonemes, plan.durations)
+    )
+    assert np.sqrt(np.mean(((means - told) / deviations) ** 2)) < 0.1
+    assert np.sqrt(np.mean(np.log(np.sqrt(variances) / deviations) ** 2)) < 0.1
+    assert signal_to_noise(expected.reshape(-1), kokoro.speak(phonemes, voice)[0]) > 6
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("voice", ["zf_xiaohe", "zm_yunjian", "af_heart", "am_michael"])
+@pytest.mark.parametrize("phonemes", ["həlˈO.", HELLO, NI_HAO, NI_HAO * 3, HELLO * 6])
+def test_strings_of_every_length_are_as_loud_as_published(kokoro, voice, phonemes):
+    published, ours = kokoro.measure(phonemes, voice)[0], kokoro.speak(phonemes, voice)[0]
+    loud = [np.quantile(np.abs(sound), 0.95) for sound in (published, ours)]
+    assert 0.7 < loud[1] / loud[0] < 1.42  # 3 dB; the stage brings all to one level
+
+
+@pytest.mark.assets
+def test_what_is_too_short_to_tell_is_normalized_as_published(kokoro):
+    assert np.array_equal(
+        kokoro.speak("jˈɛs.", "af_heart")[0], kokoro.measure("jˈɛs.", "af_heart")[0]
+    )
+
+
+@pytest.mark.assets
+def test_windows_join_to_the_sound_of_one_piece(kokoro):
+    phonemes, voice = HELLO * 2 + NI_HAO, "zf_xiaohe"
+    whole, durations = kokoro.speak(phonemes, voice)
+    utterance = kokoro.begin(phonemes, voice)
+    assert np.array_equal(utterance.durations, durations)
+    edges = [0, 1, 5_000, 24_111, 24_411, 60_000, len(whole)]
+    pieces = [utterance.sound(a, b) for a, b in pairwise(edges)]
+    assert [len(piece) for piece in pieces] == [b - a for a, b in pairwise(edges)]
+    joined = np.concatenate(pieces)
+    assert signal_to_noise(whole, joined) > 10
+    # No step at a join that the sound does not have by itself.
+    steps = np.abs(np.diff(joined))
+    assert max(steps[edge - 1] for edge in edges[2:-1]) < 3 * np.quantile(steps, 0.99)
+    again = kokoro.begin(phonemes, voice)
+    assert all(
+        np.array_equal(again.sound(a, b), piece)
+        for (a, b), piece in zip(pairwise(edges), pieces, strict=True)
+    )
+    assert len(utterance.sound(700, 700)) == 0
+
+
+@pytest.mark.assets
+def test_what_is_begun_and_not_asked_for_costs_a_plan_only(kokoro):
+    runs = []
+    utterance = kokoro.begin(HELLO * 4, "af_heart")
+    vocoder = utterance._vocoder
+
+    class Counting:
+        def run(self, *arguments, **more):
+            runs.append(arguments)
+            return vocoder.run(*arguments, **more)
+
+    utterance._vocoder = Counting()
+    utterance.sound(0, 24_000)
+    assert len(runs) == 1
+    utterance.sound(0, 24_000 * 4)
+    assert len(runs) == 3
+
+
+@pytest.mark.assets
+def test_a_voice_that_was_never_measured_gets_the_statistics_of_the_nearest(kokoro):
+    style, described = kokoro.style_of("zm_yunxi"), np.float32([1, 0.3, 0.2])
+    for ours, theirs in zip(
+        statistics_of("mine", style + np.float32(1e-3), described),
+        statistics_of("zm_yunxi", style, described),
+        strict=True,
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.assets
+def test_every_voice_was_measured(kokoro):
+    with np.load(files("visavis.models.kokoro") / "normalization.npz") as archive:
+        names = {name for name in archive.files if not name.endswith(" style")}
+    assert names == {n for n in (*kokoro.voices, *kokoro.blends) if language_of(n)}

@@ -15,7 +15,12 @@ from visavis.core.types import Emotion, Sentence, Speech
 from visavis.models.common.heard import LAG_S
 from visavis.models.common.utterance import Whole
 from visavis.pipeline.bridge import Worker
-from visavis.stages.synthesizers.clauses import FIRST, SECONDS_PER_PHONEME, plan_clauses
+from visavis.stages.synthesizers.clauses import (
+    FIRST,
+    FIRST_PAUSE,
+    SECONDS_PER_PHONEME,
+    plan_clauses,
+)
 from visavis.stages.synthesizers.delivery import deliver, manner_of
 from visavis.stages.synthesizers.hibari import VOICE, HibariSynthesizer
 from visavis.stages.synthesizers.kokoro import DEFAULT_VOICES, KokoroSynthesizer
@@ -114,17 +119,21 @@ def test_short_sentences_are_whole():
 
 
 @pytest.mark.parametrize(("text", "language"), [(LONG_CHINESE, "zh"), (LONG_ENGLISH, "en")])
-def test_the_first_clause_of_a_long_sentence_is_short(text, language):
+def test_a_long_opening_is_cut_at_a_pause(text, language):
     sounds = phonemize(text, language)
     clauses = plan_clauses(sounds)
     assert [s for c in clauses for s in c.sounds] == sounds
     first = sum(len(s.phonemes) for s in clauses[0].sounds) * SECONDS_PER_PHONEME
+    assert 0.4 < first <= FIRST_PAUSE
+    assert not any(c.before or c.after for c in clauses)
+    assert 2 <= len(clauses) <= 4
+
+
+def test_an_opening_without_a_pause_is_cut_early_in_its_context():
+    text = LONG_CHINESE.replace("，", "", 1)
+    clauses = plan_clauses(phonemize(text, "zh"))
+    first = sum(len(s.phonemes) for s in clauses[0].sounds) * SECONDS_PER_PHONEME
     assert 0.4 < first <= FIRST
-    assert len(clauses) <= 4
-
-
-def test_a_cut_within_a_phrase_has_context_and_one_at_a_pause_has_none():
-    clauses = plan_clauses(phonemize(LONG_CHINESE, "zh"))
     assert clauses[0].after
     assert clauses[1].before
     assert not clauses[0].before
@@ -137,7 +146,7 @@ def test_a_cut_within_a_phrase_has_context_and_one_at_a_pause_has_none():
 def test_sentences_that_nobody_waits_for_are_cut_less(text, language):
     sounds = phonemize(text, language)
     opening, later = plan_clauses(sounds), plan_clauses(sounds, opening=False)
-    assert len(later) < len(opening)
+    assert len(later) <= len(opening)
     assert all(not c.before and not c.after for c in later), "cut at pauses only"
     assert [s for c in later for s in c.sounds] == sounds
 

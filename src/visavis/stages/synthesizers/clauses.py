@@ -16,13 +16,13 @@ from visavis.stages.synthesizers.text.phonemes import Sound
 
 SECONDS_PER_PHONEME = 0.05
 """Mean over the voices, without the silence around; only for planning."""
-WHOLE = 3.2
-"""Seconds: a sentence up to this long is spoken in one go."""
+WHOLE = 4.5
+"""Seconds: a sentence up to this long is planned in one go."""
 FIRST = 1.5
 """Seconds that the first clause of a longer one should not exceed."""
-FIRST_PAUSE = 3.0
-"""Seconds up to which it rather ends at a pause than within a phrase, where context has to be planned
-along: that takes as long."""
+FIRST_PAUSE = 6.0
+"""Seconds up to which it rather ends at a pause than within a phrase, which is heard and saves no more
+than the plan of the rest."""
 GROWTH = 2.0
 """Each clause may be this much longer than the one before: it is computed while that one sounds."""
 LONGEST = 9.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from visavis.core.errors import UnknownVoice
 from visavis.core.types import Language, Sentence, Speech, Voice
-from visavis.models.common.utterance import Utterance, Whole
+from visavis.models.common.utterance import Utterance
 from visavis.models.kokoro.predictor import (
     SAMPLE_RATE,
     SAMPLES_PER_UNIT,
@@ -90,7 +90,7 @@ class KokoroSynthesizer:
         sounds = phonemize(sentence.text, sentence.language)
 
         def render(phonemes: str, speed: float) -> Utterance:
-            return Whole(*self._kokoro.speak(phonemes, name, speed))
+            return self._kokoro.begin(phonemes, name, speed)
 
         yield from deliver(sentence, sounds, render, SAMPLE_RATE, SAMPLES_PER_UNIT)
 
