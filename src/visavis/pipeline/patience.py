@@ -41,7 +41,7 @@ class Patience:
     barge_in: float = 0.25
     proof: float = 0.8
     noise: float = 0.3
-    guess: float = 0.25
+    guess: float = 0.16
     finished: float = 0.35
     usual: float = 0.6
     unfinished: float = 1.2
