@@ -70,7 +70,7 @@ class GraphWriter:
         return out
 
     def constant(self, value: Array | np.generic) -> str:
-        """Add a constant; the same numbers are added once."""
+        """Add a constant; the same few numbers are added once."""
         from onnx import numpy_helper
 
         value = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)

@@ -1,9 +1,9 @@
 """The published network as two: what is planned for a whole clause, and its sound window by window.
 
-The published file computes a clause in one go, and three quarters of its time go into ``ConvInteger``,
+The published file computes a clause in one go, and seven tenths of its time go into ``ConvInteger``,
 for which ONNX Runtime has no fast code. Here the same weights are put into two networks:
 
-- the **planner**: phonemes to durations, features, and the harmonics of the pitch; a tenth of the work;
+- the **planner**: phonemes to durations, features, and the harmonics of the pitch; a seventh of the work;
 - the **vocoder**: any stretch of features and harmonics to its sound.
 
 In both, convolutions are products of integer matrices (the columns of a window are laid side by side),

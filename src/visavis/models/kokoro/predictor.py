@@ -125,7 +125,7 @@ class Kokoro:
     def begin(self, phonemes: str, voice: str, speed: float = 1.0) -> Utterance:
         """Plan a string of phonemes; its sound is computed when it is asked for.
 
-        The plan takes about a tenth of the time of the sound. More than 510 phonemes are spoken at
+        The plan takes about a seventh of the time of the sound. More than 510 phonemes are spoken at
         once, in pieces that end at pauses.
 
         Args:

@@ -88,7 +88,7 @@ class SpeechOrder(BaseModel):
     responses={200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}},
 )
 async def speak(house: HouseOf, order: SpeechOrder) -> StreamingResponse:
-    """Send the sound while it is made; the first bytes come with the first clause."""
+    """Send the sound while it is made; the first bytes come with the first piece of speech."""
     began = time.perf_counter()
     text = clean_text(order.input, house.cast.settings.max_characters)
     voice = order.voice if isinstance(order.voice, str) else order.voice.id
