@@ -9,6 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+# The tools of training bring OpenVINO, which is taken where it is there; what is tested is what every
+# installation has. Tests of OpenVINO ask for it.
+os.environ.setdefault("VISAVIS_RUNTIME", "onnxruntime")
+
 
 def is_ci() -> bool:
     return os.environ.get("CI", "").strip().lower() in {"1", "true", "yes"}

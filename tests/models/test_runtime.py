@@ -122,6 +122,7 @@ def test_openvino_format_needs_openvino(tmp_path: Path, monkeypatch: pytest.Monk
     path.write_text("<net/>")
     with pytest.raises(ConfigError, match="OpenVINO's format"):
         runtime.load(path, runtime="onnxruntime")
+    monkeypatch.delenv("VISAVIS_RUNTIME", raising=False)
     monkeypatch.setattr(runtime, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra):
         runtime.load(path)
