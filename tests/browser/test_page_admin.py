@@ -82,9 +82,13 @@ def test_figures_are_shown_and_the_token_is_gone_from_the_address(admin):
         "return [...document.querySelectorAll('svg[role=img]')].map(s => s.ariaLabel)"
     )
     assert all(re.search(r"\d", name) for name in names)
-    # With the keyboard, a day's figures are said in words.
-    admin.run("""const plot = document.querySelector('svg[role=img]');
-        plot.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft'}));""")
+    # With the keyboard, a day's figures are said in words: today's, which has none yet just after
+    # midnight, and those of the days before.
+    key = """document.querySelector('svg[role=img]').dispatchEvent(
+        new KeyboardEvent('keydown', {key: 'ArrowLeft'}));"""
+    admin.run(key)
+    wait_for(admin, "/: \\d/.test(document.querySelector('.said').innerText)")
+    admin.run(key)
     wait_for(admin, "/Answered \\d/.test(document.querySelector('.said').innerText)")
 
 
