@@ -1,0 +1,1 @@
+"""The lip-sync expert: do these five frames and this sound belong together."""
