@@ -81,7 +81,18 @@ class MouthFromSound:
         Returns:
             float32 (k, 12) in [0, 1], in the order of ``MOUTH_UNITS``, following the last ones.
         """
-        parts = [np.zeros((0, len(MOUTH_UNITS)), np.float32)]
+        return self.follow(samples)[:, :-1]
+
+    def flush(self) -> Floats:
+        """Return the rest, as if it went on as it was, and begin a new stream.
+
+        In all there are ``ceil(seconds * 25)`` frames.
+        """
+        return self.follow_to_end()[:, :-1]
+
+    def follow(self, samples: Floats) -> Floats:
+        """As ``feed``, with one column more: whether somebody speaks, 0 (silence) to 1."""
+        parts = [np.zeros((0, len(MOUTH_UNITS) + 1), np.float32)]
         for first in range(0, len(samples), self._piece):
             piece = np.asarray(samples[first : first + self._piece], np.float32)
             piece = np.nan_to_num(piece, posinf=0.0, neginf=0.0)
@@ -90,11 +101,8 @@ class MouthFromSound:
             parts.append(self._show(None))
         return np.concatenate(parts)
 
-    def flush(self) -> Floats:
-        """Return the rest, as if it went on as it was, and begin a new stream.
-
-        In all there are ``ceil(seconds * 25)`` frames.
-        """
+    def follow_to_end(self) -> Floats:
+        """As ``flush``, with the column that ``follow`` has more."""
         frames = -(-self._fed * FPS // self._sample_rate)
         self._hear(self._resampler.flush())
         if not len(self._features):
@@ -132,14 +140,14 @@ class MouthFromSound:
         certain = len(self._features) // ROWS_PER_FRAME - LEFT - RIGHT
         ready = certain if until is None else min(certain, until - self._made)
         if ready <= 0:
-            return np.zeros((0, len(MOUTH_UNITS)), np.float32)
+            return np.zeros((0, len(MOUTH_UNITS) + 1), np.float32)
         rows = ROWS_PER_FRAME * (LEFT + ready + RIGHT)
         found = self._network.run({"features": self._features[None, :rows]})["mouth"][0]
-        mouth = found[:, :-1] * self._openness(found[:, -1], ready)[:, None]
+        speaking = self._openness(found[:, -1], ready)[:, None]
         self._features = self._features[ROWS_PER_FRAME * ready :]
         self._levels = self._levels[ROWS_PER_FRAME * ready :]
         self._made += ready
-        return mouth.astype(np.float32)
+        return np.concatenate([found[:, :-1] * speaking, speaking], 1).astype(np.float32)
 
     def _openness(self, speaking: Floats, frames: int) -> Floats:
         """Factor that shuts the mouth where nobody speaks. (frames,) -> (frames,) in [0, 1]."""

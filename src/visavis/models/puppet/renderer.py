@@ -24,7 +24,7 @@ from visavis.models.puppet.face_units import FaceUnits
 from visavis.models.puppet.light import EYES, fill_background, find_white, unmix
 from visavis.models.puppet.mouth import MouthInterior, MouthShape
 from visavis.models.puppet.patch import Carriage, Motion, Patch
-from visavis.models.puppet.sampling import Portrait, Source, View, lay_over
+from visavis.models.puppet.sampling import Canvas, Portrait, Source, View, lay_over
 from visavis.models.puppet.warp import Interpolant, fill_polygon, half_plane, smooth_curve
 
 _UPPER = np.array(mesh.LIPS_INNER_UPPER)
@@ -181,6 +181,13 @@ class Puppet:
             int(np.clip(x1, 8, self.width)),
             int(np.clip(y1, 8, self.height)),
         )
+
+    def make_canvas(self) -> Canvas:
+        """Draw from a copy of the portrait from now on, and give it to be painted on."""
+        assert isinstance(self._source, Portrait)
+        canvas = Canvas(self._source)
+        self._source = canvas
+        return canvas
 
     def render(self, pose: Pose, view: View | None = None) -> Picture:
         """Draw a frame: RGB uint8 (H, W, 3).

@@ -6,7 +6,7 @@ Maps are float32 (h, w, 2): where in the puppet's picture a pixel comes from, ti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -21,6 +21,25 @@ _SHARPER = 0.12
 sampling: so much that frames are as sharp as with bicubic sampling."""
 _BAND = 128
 """Rows that are enlarged at once: their map takes more memory than what comes out."""
+
+
+Where: TypeAlias = tuple[slice, slice]
+"""Rows and columns."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlay:
+    """Pixels that replace some of those that a face is drawn from.
+
+    Attributes:
+        where: Rows and columns of them.
+        pixels: uint8 (h, w, C), with the channels of what is replaced.
+        share: 0..1, how far they are what is seen rather than what they replace.
+    """
+
+    where: Where
+    pixels: npt.NDArray[np.uint8]
+    share: float
 
 
 class Source(Protocol):
@@ -77,6 +96,35 @@ class Portrait:
                 self._pixels, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
             )
         )
+
+
+class Canvas(Portrait):
+    """A portrait of one's own, a part of which may be painted over for a frame.
+
+    Attributes:
+        original: uint8 (h, w, 4) what is painted over: RGB and the matte, ``factor`` times as large
+            as the portrait; never written to.
+    """
+
+    def __init__(self, portrait: Portrait) -> None:
+        self.factor = portrait.factor
+        self._has_matte = portrait._has_matte
+        self.original = portrait._pixels
+        self._pixels = portrait._pixels.copy()
+        self._painted: Where | None = None
+
+    def paint(self, overlay: Overlay) -> None:
+        """Show this, and nothing that was painted before."""
+        if overlay.where != self._painted:
+            self.clear()
+        self._pixels[overlay.where] = overlay.pixels
+        self._painted = overlay.where
+
+    def clear(self) -> None:
+        """Show the portrait as it is."""
+        if self._painted is not None:
+            self._pixels[self._painted] = self.original[self._painted]
+            self._painted = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

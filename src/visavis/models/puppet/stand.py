@@ -7,15 +7,17 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from visavis.core.types import Avatar, Floats, Picture
 from visavis.models.common import mesh
 from visavis.models.puppet.face_units import STEADY, find_similarity, load
 from visavis.models.puppet.renderer import Pose, Puppet, View
+from visavis.models.puppet.sampling import Canvas, Overlay
 from visavis.models.puppet.warp import smoothstep
 
 _AROUND_LIPS = [
@@ -29,7 +31,10 @@ _SPEAKS_MM = (0.7, 1.8)
 """How far, on average, these are from rest in a frame that is left alone, and in one put right."""
 _MARGIN = (0.85, 0.62, 0.85, 0.62)
 """Left, top, right and bottom margin around the face that the puppet works in, in face widths."""
-
+_UNITS_SEEN = (0.0, 0.06)
+"""Between these weights of the strongest unit the puppet comes in over a video's own pixels."""
+_REST_SEEN_MM = (0.0, 0.4)
+"""And between these, if the mouth is put at rest by so much."""
 
 KEPT = 3
 """Puppets that are kept for the next session with the same avatar."""
@@ -64,6 +69,19 @@ def _fingerprint(crop: Picture, landmarks: Floats, matte: Picture | None, whole:
     return digest.digest() + bytes([whole])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What the face of a frame is drawn from, before anything moves it.
+
+    Attributes:
+        pixels: uint8 (H, W, C), RGB and perhaps the matte; never to be written to.
+        from_avatar: (2, 3) affine map from the pixels of the avatar's frame to these.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    from_avatar: npt.NDArray[np.float64]
+
+
 class Stand:
     """Renders the frames of one avatar.
 
@@ -80,6 +98,8 @@ class Stand:
         self._scale = np.array([sx, sy, (sx + sy) / 2], np.float32)
         self._moving = not avatar.is_portrait
         self._frames = avatar.frames
+        self._scaled: tuple[int, Picture] | None = None
+        self._canvas: Canvas | None = None
         self._landmarks = avatar.track.landmarks
         self._mattes = avatar.mattes
         reference = self._reference(avatar)
@@ -114,15 +134,20 @@ class Stand:
         return int(np.argmin(cost + lips / (np.ptp(track.landmarks[:, :, 1], axis=1) * 0.05)))
 
     def _frame(self, index: int) -> Picture:
-        picture = self._frames[index % len(self._frames)]
+        index %= len(self._frames)
+        if self._scaled is not None and self._scaled[0] == index:
+            return self._scaled[1]
+        picture = self._frames[index]
         if picture.shape[1::-1] == self.size:
             return picture
         shrink = picture.shape[1] > self.size[0]
-        return np.asarray(
+        scaled = np.asarray(
             cv2.resize(
                 picture, self.size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
             )
         )
+        self._scaled = (index, scaled)
+        return scaled
 
     def _head_box(self, marks: Floats) -> tuple[int, int, int, int]:
         (x0, y0), (x1, y1) = marks[:, :2].min(0), marks[:, :2].max(0)
@@ -149,20 +174,48 @@ class Stand:
         """The avatar as it is at rest, RGB uint8 (H, W, 3)."""
         return self._frame(0).copy()
 
-    def render(self, index: int, pose: Pose) -> Picture:
+    def ground(self, index: int) -> Ground:
+        """Give what the face of a frame is drawn from, so that parts of it can be painted over.
+
+        Args:
+            index: As in ``render``; a portrait has the same ground for all of them.
+        """
+        sx, sy = (float(v) for v in self._scale[:2])
+        to_shown = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2]])
+        if self._portrait is None:
+            return Ground(self._frame(index), to_shown)
+        if self._canvas is None:
+            self._canvas = self._puppet.make_canvas()
+        to_shown[:, 2] -= self._box[:2]
+        return Ground(self._canvas.original, to_shown * self._canvas.factor)
+
+    def render(self, index: int, pose: Pose, overlay: Overlay | None = None) -> Picture:
         """Draw a frame.
 
         Args:
             index: Frames since the performance was opened; a video goes round.
             pose: Head motion, blinks and glances are a video's own and are left out there.
+            overlay: Painted over the ``ground`` of this frame before it is moved.
         """
         x0, y0, x1, y1 = self._box
         if self._portrait is not None:
+            if overlay is not None:
+                assert self._canvas is not None
+                self._canvas.paint(overlay)
+            elif self._canvas is not None:
+                self._canvas.clear()
             out = self._portrait.copy()
             out[y0:y1, x0:x1] = self._puppet.render(pose)
             return out
         index %= len(self._frames)
         frame = self._frame(index)
+        if overlay is not None:
+            frame = frame.copy()
+            frame[overlay.where] = overlay.pixels
+        return self._move(frame, index, pose, 0.0 if overlay is None else overlay.share)
+
+    def _move(self, frame: Picture, index: int, pose: Pose, painted: float) -> Picture:
+        """Move the face in a frame of a video, whose mouth is painted so far (0..1)."""
         marks = (self._landmarks[index] * self._scale).astype(np.float32)
         # Where the reference's landmarks would be had the head only moved: without any speech.
         reference = self._reference_marks
@@ -175,9 +228,22 @@ class Stand:
             pose, yaw=0.0, pitch=0.0, roll=0.0, shift=(0.0, 0.0), breath=0.0, gaze=(0.0, 0.0),
             units=_without_blinks(pose.units),
         )  # fmt: skip
-        view = View(frame, affine.astype(np.float32), local, self._to_rest(local, quiet))
-        drawn = self._puppet.render(still, view)
-        return self._paste(frame, drawn, affine)
+        rest = self._to_rest(local, quiet) * np.float32(1 - painted)
+        seen = self._puppet_share(still.units, rest)
+        if seen <= 0:
+            return frame.copy()
+        view = View(frame, affine.astype(np.float32), local, rest)
+        return self._paste(frame, self._puppet.render(still, view), affine, seen)
+
+    def _puppet_share(self, units: Floats, rest: Floats) -> float:
+        """How far the puppet is seen and not the video's own, sharper pixels: 0 where it does nothing."""
+        farthest = float(np.abs(rest).max()) / self._puppet.mm
+        return float(
+            max(
+                smoothstep(np.float32(units.max(initial=0.0)), *_UNITS_SEEN),
+                smoothstep(np.float32(farthest), *_REST_SEEN_MM),
+            )
+        )
 
     def _to_rest(self, local: Floats, quiet: Floats) -> Floats:
         """What takes the mouth of a frame to rest, (478, 3) pixels; nothing where it is at rest."""
@@ -187,7 +253,7 @@ class Stand:
         rest[_SPEECH, :2] = away[:, :2] * smoothstep(np.float32(deviation), *_SPEAKS_MM)
         return rest
 
-    def _paste(self, frame: Picture, drawn: Picture, affine: Floats) -> Picture:
+    def _paste(self, frame: Picture, drawn: Picture, affine: Floats, share: float) -> Picture:
         assert self._mask is not None
         h, w = drawn.shape[:2]
         corners = (
@@ -202,6 +268,8 @@ class Stand:
             drawn, local, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
         mask = cv2.warpAffine(self._mask, local, size, flags=cv2.INTER_LINEAR)
+        if share < 1:
+            mask *= np.float32(share)
         out = frame.copy()
         view = np.ascontiguousarray(out[y0:y1, x0:x1])
         out[y0:y1, x0:x1] = cv2.blendLinear(face, view, mask, 1 - mask)
@@ -210,7 +278,7 @@ class Stand:
     def close(self) -> None:
         """Free the pictures."""
         self._frames = self._frames[:0]
-        self._portrait = None
+        self._portrait = self._scaled = self._canvas = None
         del self._puppet
 
 
