@@ -16,6 +16,7 @@ from visavis.core.errors import Cancelled, FileUnreadable
 from visavis.core.types import FPS, Avatar, Floats, Picture
 from visavis.media.files import unreadable
 from visavis.media.picture import read_picture
+from visavis.media.upright_crop import CROP_SIDE
 from visavis.media.video import probe, read_video
 from visavis.stages.avatars.check import SMALLEST_PICTURE, check_reading
 from visavis.stages.avatars.check_video import SHORTEST_SECONDS, judge_scan
@@ -23,7 +24,7 @@ from visavis.stages.avatars.loop import Loop, find_loop, smooth_round
 from visavis.stages.avatars.reading import MAX_SIDE, Readers, Reading, read_face, shared_readers
 from visavis.stages.avatars.report import CheckItem, CheckReport
 from visavis.stages.avatars.scan import Progress, Scan, Stop, crop_even, level_pose, scan_video
-from visavis.stages.avatars.track import CROP_SIDE, make_track, track_faces
+from visavis.stages.avatars.track import make_track, track_faces
 
 PICTURE_SUFFIXES = frozenset(
     [

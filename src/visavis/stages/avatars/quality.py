@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from visavis.core.types import Floats, Picture
+from visavis.media.sharpness import measure_sharpness
 from visavis.models.common.units import UNIT_INDEX
-from visavis.models.face_landmarker.predictor import Face
-
-LEVEL_PITCH = -6.0
-"""Degrees that the landmarker reports for a level head (the mean face of FFHQ, measured)."""
+from visavis.models.face_landmarker.predictor import LEVEL_PITCH, Face
 
 # Vertices of MediaPipe's mesh, named for the subject's sides.
 _CHEEKS = (50, 205, 280, 425)
@@ -33,8 +31,6 @@ _EYES = (
 _CHIN_TIP, _FOREHEAD_TOP = 152, 10
 _LEAST_CHROMA = 4
 """Levels of a* and b* off grey that the skin of a colour picture has at least."""
-_SHARPNESS_WIDTH = 192
-"""Pixels of face width at which sharpness is measured; smaller faces are not enlarged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,7 @@ def measure_quality(image: Picture, face: Face) -> Quality:
         yaw=float(face.pose[0]),
         pitch=float(face.pose[1]) - LEVEL_PITCH,
         roll=float(face.pose[2]),
-        sharpness=_sharpness(inside),
+        sharpness=measure_sharpness(inside),
         mouth_gap=gap,
         eyes_shut=min(blink),
         mouth_cover=float(cover),
@@ -215,16 +211,3 @@ def _crop(light: Floats, low: Floats, high: Floats) -> Floats:
     x0, y0 = np.maximum(np.floor(low).astype(int), 0)
     x1, y1 = np.ceil(high).astype(int)
     return light[y0:y1, x0:x1]
-
-
-def _sharpness(face: Floats) -> float:
-    """Variance of the Laplacian over the variance of brightness, at a fixed face width."""
-    import cv2
-
-    if min(face.shape) < 8:
-        return 0.0
-    if face.shape[1] > _SHARPNESS_WIDTH:
-        size = (_SHARPNESS_WIDTH, round(face.shape[0] * _SHARPNESS_WIDTH / face.shape[1]))
-        face = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.float32)
-    laplacian = np.asarray(cv2.Laplacian(face, cv2.CV_32F, ksize=1))
-    return float(laplacian.var() / max(float(face.var()), 1.0))

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from visavis.core.errors import Cancelled
 from visavis.core.types import FPS, Floats, Picture
+from visavis.media.shot_cuts import is_cut, shrink_grey
 from visavis.media.video import MediaInfo, probe, read_video
 from visavis.models.common.units import ARKIT_UNITS
-from visavis.models.face_landmarker.predictor import LANDMARKS, Face
-from visavis.stages.avatars.quality import LEVEL_PITCH, Quality, measure_quality
+from visavis.models.face_landmarker.predictor import LANDMARKS, LEVEL_PITCH, Face
+from visavis.stages.avatars.quality import Quality, measure_quality
 from visavis.stages.avatars.reading import BYSTANDER, MAX_SIDE, Readers
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -30,13 +31,8 @@ DETECT_EVERY = 10
 QUALITY_EVERY = 12
 LONGEST_GAP = 5
 """Frames without a face that are filled in from both sides; longer ones end a stretch."""
-THUMBNAIL = 96
-"""Pixels of the longer side of the grey pictures that changes are measured on."""
 
 _DETECT_SIDE = 640
-_CUT_LEVELS = 14.0
-"""Mean change in grey levels from one frame to the next that a moving person does not reach."""
-_CUT_RATIO = 5.0
 _JUMP = 0.4
 """Of the face's width: further than a face moves within 40 ms."""
 
@@ -184,7 +180,7 @@ class _Tracker:
         self._faces.append(face)
         if face is not None and (not self._looks or index - self._looks[-1][0] >= QUALITY_EVERY):
             self._looks.append((index, measure_quality(image, face)))
-        self._thumbnails.append(_shrink(image))
+        self._thumbnails.append(shrink_grey(image))
 
     def _detect(self, image: Picture) -> list[Floats]:
         import cv2
@@ -223,15 +219,6 @@ class _Tracker:
         )
 
 
-def _shrink(image: Picture) -> npt.NDArray[np.uint8]:
-    import cv2
-
-    scale = THUMBNAIL / max(image.shape[:2])
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
 def _count_rivals(boxes: list[Floats]) -> int:
     sizes = [float(np.sqrt(max(np.prod(b[2:] - b[:2]), 0))) for b in boxes]
     return sum(size >= BYSTANDER * sizes[0] for size in sizes[1:])
@@ -245,7 +232,7 @@ def _find_cuts(
     if len(scores) < 2:
         return cuts
     steps = np.abs(np.diff(thumbnails.astype(np.int16), axis=0)).mean((1, 2))
-    cuts[1:] = (steps > _CUT_LEVELS) & (steps > _CUT_RATIO * np.median(steps))
+    cuts[1:] = is_cut(steps)
     points = landmarks[..., :2]
     centres, widths = points.mean(1), np.ptp(points[..., 0], axis=1)
     moved = np.linalg.norm(np.diff(centres, axis=0), axis=1)

@@ -27,7 +27,7 @@ DEFAULT_VOICES: dict[Language, tuple[str, str]] = {
 }
 """A female and a male voice that are recognised well; figures in models/kokoro/README.md."""
 
-_shared: dict[tuple[Path | None, Path | None, int | None], Kokoro] = {}
+_shared: dict[tuple[Path | None, Path | None, int], Kokoro] = {}
 _lock = threading.Lock()
 
 
@@ -39,13 +39,14 @@ class KokoroSynthesizer:
     Args:
         model: The .onnx file; by default the asset ``kokoro-int8``.
         voices: The folder of style tables; by default the asset ``kokoro-voices``.
-        threads: Of one run; by default two.
+        threads: Of one run; by default one: windows are small, so a second gains an eighth where nothing
+            else runs, and takes a core from recogniser and face where they do.
 
     The network is shared by all objects with the same arguments and loaded at the first sentence.
     """
 
     def __init__(
-        self, model: Path | None = None, voices: Path | None = None, threads: int | None = None
+        self, model: Path | None = None, voices: Path | None = None, threads: int = 1
     ) -> None:
         key = (model, voices, threads)
         with _lock:
