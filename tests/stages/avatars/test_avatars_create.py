@@ -20,11 +20,11 @@ from visavis.core.errors import (
 from visavis.core.types import Avatar, Picture, Waveform
 from visavis.media.audio import write_wav
 from visavis.media.picture import write_png
+from visavis.media.upright_crop import CROP_SIDE
 from visavis.models.face_landmarker.predictor import Face
 from visavis.stages.avatars.check_video import check_video
 from visavis.stages.avatars.create import create_avatar, create_from_picture
 from visavis.stages.avatars.reading import Readers
-from visavis.stages.avatars.track import CROP_SIDE
 
 pytestmark = pytest.mark.assets
 

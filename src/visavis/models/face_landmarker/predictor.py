@@ -29,6 +29,8 @@ MAX_LOOKS = 4
 SETTLED = 0.005
 """Of the square's side: landmarks that move less on a further look have settled."""
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 33, 263
+LEVEL_PITCH = -6.0
+"""Degrees of pitch that are reported for a level head (the mean face of FFHQ, measured)."""
 
 # fmt: off
 # What the blendshape network reads: kLandmarksSubsetIdxs of MediaPipe's
@@ -140,19 +142,21 @@ class FaceLandmarker:
                     break
             return self._describe(*found)
 
-    def track(self, image: Picture, previous: Face | None) -> Face | None:
-        """Find the face of the frame before in this frame; detect anew where it is lost.
+    def track(self, image: Picture, previous: Face | None, anew: bool = True) -> Face | None:
+        """Find the face of the frame before in this frame.
 
         Args:
             image: RGB uint8 (H, W, 3).
             previous: What this method or ``detect`` returned for the frame before.
+            anew: Whether to detect any face where that one is lost; False where several people are
+                followed, each by a call of their own.
         """
         if previous is not None:
             with self._lock:
                 found = self._measure(image, _roi_of_landmarks(previous.landmarks))
                 if found is not None:
                     return self._describe(*found)
-        return self.detect(image)
+        return self.detect(image) if anew else None
 
     def _find_roi(self, image: Picture) -> _Roi | None:
         faces = self._detector.detect(image)
