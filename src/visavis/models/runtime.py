@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 Runtime: TypeAlias = Literal["auto", "onnxruntime", "openvino"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "tensorrt"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
 Array: TypeAlias = npt.NDArray[Any]
 
 
@@ -84,6 +85,7 @@ def load(
     runtime: Runtime = "auto",
     threads: int | None = None,
     device: Device = "auto",
+    precision: Precision = "auto",
 ) -> Network:
     """Load a network; the same file with the same settings is loaded once.
 
@@ -95,6 +97,9 @@ def load(
         threads: For one inference; by default `default_threads`.
         device: ``auto`` takes a GPU that ONNX Runtime can use, else the CPU. ``tensorrt`` is never
             taken by itself, because it spends minutes on building an engine.
+        precision: Of what the file has in single precision. ``auto`` is the runtime's choice:
+            OpenVINO takes bf16 where the processor has it, ONNX Runtime knows ``fp32`` only and
+            takes that whatever is asked.
 
     Raises:
         MissingWeights: There is no such file.
@@ -108,13 +113,13 @@ def load(
     suffix = path.suffix if isinstance(path, Path) else ""
     chosen = _choose(suffix, runtime)
     try:
-        return _load_any(path, chosen, threads, device)
+        return _load_any(path, chosen, threads, device, precision)
     except ChecksumMismatch as error:
         if runtime != "auto" or chosen != "openvino" or suffix == ".xml":
             raise
         # OpenVINO does not know every operator; the portable runtime may.
         log.warning("%s; taking ONNX Runtime", error)
-        return _load_any(path, "onnxruntime", threads, device)
+        return _load_any(path, "onnxruntime", threads, device, precision)
 
 
 def _choose(suffix: str, runtime: Runtime) -> Runtime:
@@ -136,20 +141,31 @@ def _choose(suffix: str, runtime: Runtime) -> Runtime:
     return runtime
 
 
-def _load_any(path: Path | bytes, runtime: Runtime, threads: int, device: Device) -> Network:
+def _load_any(
+    path: Path | bytes, runtime: Runtime, threads: int, device: Device, precision: Precision
+) -> Network:
     if isinstance(path, bytes):
-        return _open(path, "in memory", runtime, threads, device)
-    return _load(path.resolve(), path.stat().st_mtime_ns, runtime, threads, device)
+        return _open(path, "in memory", runtime, threads, device, precision)
+    return _load(path.resolve(), path.stat().st_mtime_ns, runtime, threads, device, precision)
 
 
 @lru_cache(maxsize=32)
-def _load(path: Path, mtime: int, runtime: Runtime, threads: int, device: Device) -> Network:
+def _load(
+    path: Path, mtime: int, runtime: Runtime, threads: int, device: Device, precision: Precision
+) -> Network:
     # mtime is part of the key only: a file that was replaced is loaded anew.
-    return _open(str(path), path.name, runtime, threads, device)
+    return _open(str(path), path.name, runtime, threads, device, precision)
 
 
-def _open(model: str | bytes, name: str, runtime: Runtime, threads: int, device: Device) -> Network:
-    network: Network = _KINDS[runtime](model, name, threads, device)
+def _open(
+    model: str | bytes,
+    name: str,
+    runtime: Runtime,
+    threads: int,
+    device: Device,
+    precision: Precision,
+) -> Network:
+    network: Network = _KINDS[runtime](model, name, threads, device, precision)
     log.info("%s runs on %s", name, network.description)
     return network
 
@@ -181,7 +197,14 @@ def run_session(session: Any, outputs: Sequence[str], inputs: Mapping[str, Any])
 
 
 class _OnnxNetwork:
-    def __init__(self, model: str | bytes, name: str, threads: int, device: Device) -> None:
+    def __init__(
+        self,
+        model: str | bytes,
+        name: str,
+        threads: int,
+        device: Device,
+        precision: Precision,  # it has but one
+    ) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -213,16 +236,20 @@ class _OnnxNetwork:
 
 
 class _OpenVinoNetwork:
-    def __init__(self, model: str | bytes, name: str, threads: int, device: Device) -> None:
+    def __init__(
+        self, model: str | bytes, name: str, threads: int, device: Device, precision: Precision
+    ) -> None:
         import openvino as ov
 
         if device in ("cuda", "tensorrt"):
             raise MissingExtra(f"OpenVINO has no {device}; set VISAVIS_RUNTIME=onnxruntime")
-        config = {
+        config: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
         }
+        if precision != "auto":
+            config["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16"}[precision]
         try:
             core = ov.Core()
             read = core.read_model(model)
@@ -231,9 +258,9 @@ class _OpenVinoNetwork:
             raise ChecksumMismatch(
                 f"OpenVINO cannot read the network {name}: {_brief(error)}"
             ) from error
-        precision = self._model.get_property("INFERENCE_PRECISION_HINT").to_string()
+        taken = self._model.get_property("INFERENCE_PRECISION_HINT").to_string()
         version = ov.__version__.partition("-")[0]
-        self.description = f"OpenVINO {version} (CPU {precision}, threads={threads})"
+        self.description = f"OpenVINO {version} (CPU {taken}, threads={threads})"
         self.inputs = tuple(map(_openvino_spec, self._model.inputs))
         self.outputs = tuple(map(_openvino_spec, self._model.outputs))
         self._name = name
