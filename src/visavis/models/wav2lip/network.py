@@ -53,6 +53,19 @@ class Wav2LipConfig:
             shapes.append((block[-1][0], side, side))
         return tuple(shapes)
 
+    def first_rows(self, top: int) -> tuple[int, ...]:
+        """Of each feature the first row that is needed for a picture from row ``top`` on.
+
+        Upwards, each convolution of 3 x 3 needs one row more.
+        """
+        rows = []
+        need = max(0, top - 1)
+        for block in reversed(self.decoder):
+            rows.append(need)
+            is_halved = block[0][2] == 2
+            need = max(0, need - (len(block) - 1)) // 2 if is_halved else 0
+        return tuple(rows)
+
 
 _AUDIO: Layers = (
     (32, 3, 1, 1), (32, 3, 1, 1), (32, 3, 1, 1),                 # 80 x 16
@@ -165,12 +178,30 @@ class Wav2Lip(nn.Module):
             features.append(face)
         return features
 
-    def decode(self, audio: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """Encoded sound and the features of a face -> (B, 3, S, S) RGB in [0, 1]."""
-        x = audio
-        for block, skip in zip(self.face_decoder_blocks, reversed(features), strict=True):
-            x = torch.cat([block(x), skip], 1)
-        picture: Tensor = self.output_block(x)
+    def decode(self, audio: Tensor, features: Sequence[Tensor], top: int = 0) -> Tensor:
+        """Decode the rows of a picture from ``top`` on.
+
+        Args:
+            audio: (B, 512, 1, 1), encoded sound.
+            features: Of the face, each without the rows before ``Wav2LipConfig.first_rows(top)``.
+            top: Less is computed for the lower part alone, and the same comes out.
+
+        Returns:
+            (B, 3, S - top, S) RGB in [0, 1].
+        """
+        x, first = audio, 0
+        blocks = zip(
+            self.face_decoder_blocks,
+            reversed(features),
+            reversed(self.config.first_rows(top)),
+            self.config.decoder,
+            strict=True,
+        )
+        for block, skip, needed, layers in blocks:
+            given = 2 * first if layers[0][2] == 2 else 0
+            x = torch.cat([block(x)[:, :, needed - given :], skip], 1)
+            first = needed
+        picture: Tensor = self.output_block(x)[:, :, top - first :]
         return picture
 
     def forward(self, mel: Tensor, face: Tensor) -> Tensor:
