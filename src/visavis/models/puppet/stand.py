@@ -100,9 +100,10 @@ class Stand:
         self._frames = avatar.frames
         self._scaled: tuple[int, Picture] | None = None
         self._canvas: Canvas | None = None
+        self._speech: dict[int, float] = {}
         self._landmarks = avatar.track.landmarks
         self._mattes = avatar.mattes
-        reference = self._reference(avatar)
+        reference = find_reference(avatar)
         frame, marks = self._frame(reference), self._landmarks[reference] * self._scale
         x0, y0, x1, y1 = self._box = self._head_box(marks)
         corner = np.array([x0, y0, 0], np.float32)
@@ -121,17 +122,6 @@ class Stand:
         self._portrait = frame if not self._moving else None
         self._reference_marks = self._puppet.landmarks.copy()
         self._mask = self._face_mask() if self._moving else None
-
-    def _reference(self, avatar: Avatar) -> int:
-        """The most frontal frame with the mouth shut."""
-        if avatar.is_portrait:
-            return 0
-        track = avatar.track
-        cost = 1.0 - track.scores
-        if track.pose is not None:
-            cost = cost + np.abs(track.pose).sum(1) / 30
-        lips = np.linalg.norm(track.landmarks[:, 13] - track.landmarks[:, 14], axis=1)
-        return int(np.argmin(cost + lips / (np.ptp(track.landmarks[:, :, 1], axis=1) * 0.05)))
 
     def _frame(self, index: int) -> Picture:
         index %= len(self._frames)
@@ -214,16 +204,34 @@ class Stand:
             frame[overlay.where] = overlay.pixels
         return self._move(frame, index, pose, 0.0 if overlay is None else overlay.share)
 
-    def _move(self, frame: Picture, index: int, pose: Pose, painted: float) -> Picture:
-        """Move the face in a frame of a video, whose mouth is painted so far (0..1)."""
+    def own_speech(self, index: int) -> float:
+        """How far, 0..1, the mouth in a frame of a video speaks of itself; 0 in a portrait."""
+        if self._portrait is not None:
+            return 0.0
+        index %= len(self._frames)
+        if index not in self._speech:
+            _, local, quiet = self._align(index)
+            self._speech[index] = float(smoothstep(self._unrest(local, quiet), *_SPEAKS_MM))
+        return self._speech[index]
+
+    def _align(self, index: int) -> tuple[Floats, Floats, Floats]:
+        """Fit the puppet to a frame of a video.
+
+        Returns:
+            The map (2, 3) from the puppet's pixels to the frame's; and in the puppet's pixels the
+            frame's landmarks (478, 3), and where they would be had the head only moved.
+        """
         marks = (self._landmarks[index] * self._scale).astype(np.float32)
-        # Where the reference's landmarks would be had the head only moved: without any speech.
         reference = self._reference_marks
         turn = find_similarity(reference[STEADY], marks[STEADY])
         quiet = (reference - reference[STEADY].mean(0)) @ turn.T + marks[STEADY].mean(0)
-        affine = _fit_affine(self._reference_marks[_SPEECH, :2], quiet[_SPEECH, :2])
+        affine = _fit_affine(reference[_SPEECH, :2], quiet[_SPEECH, :2])
         back = cv2.invertAffineTransform(affine)
-        local, quiet = _apply(back, marks), _apply(back, quiet)
+        return affine, _apply(back, marks), _apply(back, quiet)
+
+    def _move(self, frame: Picture, index: int, pose: Pose, painted: float) -> Picture:
+        """Move the face in a frame of a video, whose mouth is painted so far (0..1)."""
+        affine, local, quiet = self._align(index)
         still = replace(
             pose, yaw=0.0, pitch=0.0, roll=0.0, shift=(0.0, 0.0), breath=0.0, gaze=(0.0, 0.0),
             units=_without_blinks(pose.units),
@@ -249,9 +257,13 @@ class Stand:
         """What takes the mouth of a frame to rest, (478, 3) pixels; nothing where it is at rest."""
         rest = np.zeros_like(local)
         away = quiet[_SPEECH] - local[_SPEECH]
-        deviation = float(np.sqrt((away[:, :2] ** 2).sum(1).mean())) / self._puppet.mm
-        rest[_SPEECH, :2] = away[:, :2] * smoothstep(np.float32(deviation), *_SPEAKS_MM)
+        rest[_SPEECH, :2] = away[:, :2] * smoothstep(self._unrest(local, quiet), *_SPEAKS_MM)
         return rest
+
+    def _unrest(self, local: Floats, quiet: Floats) -> Floats:
+        """How far the mouth is from rest, millimetres on average."""
+        away = (quiet - local)[_SPEECH, :2]
+        return np.asarray(np.sqrt((away**2).sum(1).mean()) / self._puppet.mm, np.float32)
 
     def _paste(self, frame: Picture, drawn: Picture, affine: Floats, share: float) -> Picture:
         assert self._mask is not None
@@ -280,6 +292,18 @@ class Stand:
         self._frames = self._frames[:0]
         self._portrait = self._scaled = self._canvas = None
         del self._puppet
+
+
+def find_reference(avatar: Avatar) -> int:
+    """Number of the most frontal frame with the mouth shut."""
+    if avatar.is_portrait:
+        return 0
+    track = avatar.track
+    cost = 1.0 - track.scores
+    if track.pose is not None:
+        cost = cost + np.abs(track.pose).sum(1) / 30
+    lips = np.linalg.norm(track.landmarks[:, 13] - track.landmarks[:, 14], axis=1)
+    return int(np.argmin(cost + lips / (np.ptp(track.landmarks[:, :, 1], axis=1) * 0.05)))
 
 
 def _without_blinks(units: Floats) -> Floats:

@@ -1,0 +1,274 @@
+"""Putting a drawn mouth into a face so that nobody sees where it ends.
+
+A generator draws a whole square of the face. Of it only the lower face is shown, below the nose and
+inside the outline, with a soft rim; its colours are shifted to those of the face around the mouth;
+it is sharpened as much as it is softer than the face; and what the square's few pixels cannot hold
+of skin that does not move is taken from the face itself.
+
+Shapes: S the width of the square that is drawn; the ground is the picture that it is put into.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from visavis.core.types import Floats, Picture
+from visavis.media.blend import polygon_mask
+from visavis.media.geometry import Affine, apply, box_around, compose, invert, scale_of
+from visavis.media.lip_crop import square_to_affine
+from visavis.models.common import mesh
+from visavis.models.puppet.sampling import Overlay
+from visavis.models.puppet.stand import Ground
+
+_OUTLINE: tuple[tuple[int, float], ...] = (
+    (187, 0), (206, 0), (98, 0), (2, 0), (327, 0), (426, 0), (411, 0),           # below the nose
+    (433, 0), (435, 0), (367, 0), (365, 0.02), (379, 0.08), (378, 0.10), (400, 0.13), (377, 0.14),
+    (152, 0.14),
+    (148, 0.14), (176, 0.13), (149, 0.10), (150, 0.08), (136, 0.02), (138, 0), (215, 0), (213, 0),
+)  # fmt: skip
+"""Landmarks around the lower face, and how far below them the mouth's part reaches, in sides of the
+square: a jaw that falls takes the chin along."""
+_RIM = 0.06
+"""Width of the soft rim, in sides of the square."""
+_FLOOR_RIM = 0.035
+"""At the lower edge of the square, where there is less room."""
+_STILL = (0.85, 1.15)
+"""From how far on, in radii of the part that speech moves, skin counts as still."""
+_GRID = 32
+"""Cells along a side in which colours are compared."""
+_SPREAD = 4.0
+"""Cells over which a difference of colour is spread."""
+_SOFT = 0.004
+"""What is finer than this, in sides of the square, counts as sharpness."""
+_SHARPEST = 1.0
+"""Most that fine detail is strengthened by: beyond that, noise would be seen."""
+_ENLARGED = 1.5
+"""From this scale on the square is enlarged smoothly first, or its pixels would show."""
+_SHRUNK = 0.6
+"""Below this scale it is shrunk first, or it would flicker."""
+
+
+class MouthPatch:
+    """The place of the mouth in one ground, and how a drawn square is fitted into it.
+
+    Args:
+        ground: What the face is drawn from.
+        landmarks: (478, 2 or 3) pixels of the avatar's frame.
+        box: (4,) the square in the avatar's frame.
+        crop: uint8 (S, S, 3), the square as it is; drawn squares have the same size or a multiple.
+        sharpening: Share by which fine detail is strengthened; see `find_sharpening`.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        landmarks: Floats,
+        box: npt.ArrayLike,
+        crop: Picture,
+        sharpening: float = 0.0,
+    ) -> None:
+        size = len(crop)
+        self._size = size
+        self._sharpening = sharpening
+        self._to_ground = compose(ground.from_avatar, invert(square_to_affine(box, size)))
+        self._scale = scale_of(self._to_ground)
+        marks = apply(ground.from_avatar, landmarks[:, :2])
+        square = apply(self._to_ground, [[-0.5, -0.5], [size - 0.5, size - 0.5]])
+        outline = self._outline(marks, float(square[1, 0] - square[0, 0]))
+        self.where, mask = self._find_mask(outline, square, ground.pixels.shape[:2])
+        self._mask = mask
+        y0, x0 = self.where[0].start, self.where[1].start
+        self._to_part = compose([[1, 0, -x0], [0, 1, -y0]], self._to_ground)
+        self._base = np.ascontiguousarray(ground.pixels[self.where])
+        # Of the square only the rows that are seen are worked on.
+        top = apply(invert(self._to_ground), [x0, y0])[1]
+        self._top = int(np.clip(math.floor(top) - 2, 0, size - 1))
+        moving = _Moving(landmarks)
+        self._weight, self._wanted = self._find_colours(landmarks, box, crop, moving)
+        self._detail = self._find_detail(ground, crop, moving)
+
+    @staticmethod
+    def _outline(marks: npt.NDArray[np.float64], side: float) -> npt.NDArray[np.float64]:
+        numbers = [n for n, _ in _OUTLINE]
+        outline: npt.NDArray[np.float64] = marks[numbers].copy()
+        outline[:, 1] += side * np.array([down for _, down in _OUTLINE])
+        return outline
+
+    def _find_mask(
+        self,
+        outline: npt.NDArray[np.float64],
+        square: npt.NDArray[np.float64],
+        shape: tuple[int, ...],
+    ) -> tuple[tuple[slice, slice], Floats]:
+        """Rows and columns of the ground that are changed, and how far each pixel of them is."""
+        side = float(square[1, 0] - square[0, 0])
+        outline[:, 0] = np.clip(outline[:, 0], square[0, 0], square[1, 0])
+        left, top, right, bottom = box_around(outline)
+        bottom = min(bottom, square[1, 1])
+        x0, y0 = max(0, math.floor(left)), max(0, math.floor(top))
+        x1, y1 = min(shape[1], math.ceil(right) + 1), min(shape[0], math.ceil(bottom) + 1)
+        if x1 - x0 < 2 or y1 - y0 < 2:  # the mouth lies outside of the picture
+            x0, y0 = min(x0, shape[1] - 2), min(y0, shape[0] - 2)
+            return (slice(y0, y0 + 2), slice(x0, x0 + 2)), np.zeros((2, 2), np.float32)
+        mask = polygon_mask(outline - (x0, y0), x1 - x0, y1 - y0, _RIM * side)
+        room = (square[1, 1] - 0.5 - np.arange(y0, y1)) / max(1.0, _FLOOR_RIM * side)
+        fall = np.clip(room, 0, 1)
+        mask *= (fall * fall * (3 - 2 * fall)).astype(np.float32)[:, None]
+        return (slice(y0, y1), slice(x0, x1)), mask
+
+    def _find_colours(
+        self, landmarks: Floats, box: npt.ArrayLike, crop: Picture, moving: _Moving
+    ) -> tuple[Floats, Floats]:
+        """Cells that are compared, (G, G), and their colours (G, G, 3) as they should be."""
+        to_cells = square_to_affine(box, _GRID)
+        oval = apply(to_cells, landmarks[mesh.FACE_OVAL, :2])
+        weight = polygon_mask(oval, _GRID, _GRID, 1.5) * moving.stillness(invert(to_cells), _GRID)
+        weight[: round(0.47 * _GRID)] = 0  # a generator is given the upper half
+        weight += 1e-4  # far from every such cell, all of them count
+        return weight, _cells(crop)
+
+    def _find_detail(self, ground: Ground, crop: Picture, moving: _Moving) -> npt.NDArray[np.int16]:
+        """What the square loses of still skin, by its few pixels: (h, w, C)."""
+        lost = self._base.astype(np.int16) - self._to_base(crop[self._top :], 1)
+        y, x = self.where[0], self.where[1]
+        to_avatar = compose(invert(ground.from_avatar), [[1, 0, x.start], [0, 1, y.start]])
+        still = moving.stillness(to_avatar, x.stop - x.start, y.stop - y.start)
+        detail: npt.NDArray[np.int16] = np.rint(lost * still[..., None]).astype(np.int16)
+        return detail
+
+    def paint(self, face: Picture, share: float, over: Overlay | None = None) -> Overlay:
+        """Fit a drawn square into the ground.
+
+        Args:
+            face: uint8 (S', S', 3), S' a multiple of S.
+            share: 0..1, how far it is seen; 0 gives the ground.
+            over: What was painted before here and is to be painted over; nothing by default.
+        """
+        factor = len(face) // self._size
+        part = self._match_colours(face, self._top * factor)
+        part = strengthen(part, self._sharpening, len(face))
+        drawn = cv2.add(self._to_base(part, factor), self._detail, dtype=cv2.CV_8U)
+        mask = self._mask if share >= 1 else self._mask * np.float32(max(share, 0.0))
+        under = self._base if over is None else over.pixels
+        pixels = cv2.blendLinear(np.asarray(drawn, np.uint8), under, mask, 1 - mask)
+        share = share if over is None else max(share, over.share)
+        return Overlay(self.where, np.asarray(pixels, np.uint8), share)
+
+    def _match_colours(self, face: Picture, top: int) -> Picture:
+        """Give the rows from ``top`` the colours that still skin has: (S' - top, S', 3)."""
+        away = (self._wanted - _cells(face)) * self._weight[..., None]
+        weight = cv2.GaussianBlur(self._weight, (0, 0), _SPREAD, borderType=cv2.BORDER_REFLECT)
+        spread = cv2.GaussianBlur(away, (0, 0), _SPREAD, borderType=cv2.BORDER_REFLECT)
+        spread = np.asarray(spread / weight[..., None], np.float32)
+        size = len(face)
+        # Rows of cells that lie under the rows of pixels; enlarging by a map needs no whole number.
+        there = np.array([[_GRID / size, 0, _GRID / (2 * size) - 0.5]] * 2)
+        there[1] = [0, _GRID / size, (top + 0.5) * _GRID / size - 0.5]
+        shift = cv2.warpAffine(
+            spread, there, (size, size - top), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        return np.asarray(cv2.add(face[top:], shift, dtype=cv2.CV_8U), np.uint8)
+
+    def _to_base(self, part: Picture, factor: int) -> npt.NDArray[np.uint8]:
+        """Bring rows of a square, those from ``_top * factor`` on, to the base's place and channels."""
+        to_part: Affine = compose(
+            self._to_part,
+            [[1 / factor, 0, (1 / factor - 1) / 2]] * 1 + [[0, 1 / factor, (1 / factor - 1) / 2]],
+        )
+        to_part = compose(to_part, [[1, 0, 0], [0, 1, self._top * factor]])
+        scale = self._scale / factor
+        how = cv2.INTER_LINEAR
+        if scale >= _ENLARGED:
+            part = np.asarray(cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
+            to_part = compose(to_part, [[0.5, 0, -0.25], [0, 0.5, -0.25]])
+        elif scale < _SHRUNK:
+            height, width = (max(1, round(side * scale)) for side in part.shape[:2])
+            fx, fy = width / part.shape[1], height / part.shape[0]
+            part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
+            to_part = compose(to_part, [[1 / fx, 0, 0.5 / fx - 0.5], [0, 1 / fy, 0.5 / fy - 0.5]])
+        if self._base.shape[2] == 4:
+            part = np.asarray(cv2.cvtColor(part, cv2.COLOR_RGB2RGBA))
+        height, width = self._base.shape[:2]
+        drawn = cv2.warpAffine(
+            part, to_part, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(drawn, np.uint8)
+
+
+class _Moving:
+    """The disc of lips and chin that speech moves."""
+
+    def __init__(self, landmarks: Floats) -> None:
+        lips = landmarks[[13, 14], :2].mean(0)
+        chin = landmarks[mesh.CHIN, :2]
+        self._centre = (lips + chin) / 2
+        self._radius = max(1.0, 0.93 * float(np.linalg.norm(chin - lips)))
+
+    def stillness(self, to_avatar: Affine, width: int, height: int | None = None) -> Floats:
+        """0 in the disc, 1 outside, of pixels that are mapped to the avatar's frame (height, width)."""
+        height = width if height is None else height
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        m = to_avatar.astype(np.float32)
+        ax = m[0, 0] * x + m[0, 1] * y + (m[0, 2] - self._centre[0])
+        ay = m[1, 0] * x + m[1, 1] * y + (m[1, 2] - self._centre[1])
+        low, high = _STILL
+        t = np.clip((np.hypot(ax, ay) / self._radius - low) / (high - low), 0, 1)
+        return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def find_sharpening(face: Picture, crop: Picture, landmarks: Floats, box: npt.ArrayLike) -> float:
+    """Find how much a drawn square is softer than the one that is there, on skin that hardly moves.
+
+    Args:
+        face: uint8 (S', S', 3), drawn for silence.
+        crop: uint8 (S, S, 3), as it is; S' is a multiple of S.
+        landmarks: (478, 2 or 3) pixels of the avatar's frame.
+        box: (4,) the square in it.
+
+    Returns:
+        0 or more: the share by which the fine detail of drawn squares is to be strengthened.
+    """
+    size = len(face)
+    if len(crop) != size:
+        crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC))
+    to_square = square_to_affine(box, size)
+    oval = apply(to_square, landmarks[mesh.FACE_OVAL, :2])
+    weight = polygon_mask(oval, size, size, 0.05 * size)
+    weight *= _Moving(landmarks).stillness(invert(to_square), size)
+    weight[: size // 2] = 0
+    total = float(weight.sum())
+    if total < 1:
+        return 0.0
+    drawn, real = (
+        float((weight * np.square(_fine(picture, size)).mean(2)).sum() / total)
+        for picture in (face, crop)
+    )
+    return float(np.clip(math.sqrt(real / max(drawn, 1e-3)) - 1, 0, _SHARPEST))
+
+
+def strengthen(part: Picture, share: float, size: int) -> Picture:
+    """Strengthen what is fine in rows of a square of ``size`` pixels by a share; 0 changes nothing."""
+    if share <= 0:
+        return part
+    soft = cv2.GaussianBlur(part, (0, 0), _sigma(size), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.addWeighted(part, 1 + share, soft, -share, 0), np.uint8)
+
+
+def _fine(picture: Picture, size: int) -> Floats:
+    soft = cv2.GaussianBlur(picture, (0, 0), _sigma(size), borderType=cv2.BORDER_REPLICATE)
+    return picture.astype(np.float32) - soft
+
+
+def _sigma(size: int) -> float:
+    return max(0.8, _SOFT * size)
+
+
+def _cells(square: Picture) -> Floats:
+    """Mean colours (G, G, 3) of the cells of a square."""
+    small = cv2.resize(square, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)

@@ -1,0 +1,164 @@
+"""A drawn mouth in its face: what was there comes back as it was, and no edge is seen."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from visavis.core.types import Avatar, Picture
+from visavis.media.lip_crop import crop_square, lip_boxes
+from visavis.models.common import mesh
+from visavis.models.puppet.renderer import Pose
+from visavis.models.puppet.sampling import Overlay
+from visavis.models.puppet.stand import Ground, Stand
+from visavis.stages.animators.mouth_patch import MouthPatch, find_sharpening
+from visavis.stages.avatars import store
+
+SIZE = 384
+SHUT = Pose(lips=1.0)
+
+
+@pytest.fixture(scope="module", params=["mei", "adam", "ruth"])
+def avatar(request: pytest.FixtureRequest) -> Avatar:
+    return store.load(request.param)
+
+
+@pytest.fixture(scope="module")
+def stand(avatar: Avatar) -> Stand:
+    return Stand(avatar, 512)
+
+
+def square(avatar: Avatar, size: int = SIZE) -> tuple[np.ndarray, Picture]:
+    box = lip_boxes(avatar.track.landmarks)[0]
+    return box, crop_square(avatar.frames[0], box, size)
+
+
+def make_patch(
+    avatar: Avatar, ground: Ground, sharpening: float = 0.0, size: int = SIZE
+) -> MouthPatch:
+    box, crop = square(avatar, size)
+    return MouthPatch(ground, avatar.track.landmarks[0], box, crop, sharpening)
+
+
+def psnr(a: Picture, b: Picture) -> float:
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b.astype(float)) ** 2)))
+
+
+def change(ground: Ground, overlay: Overlay) -> np.ndarray:
+    """How far each pixel of the ground is changed, grey levels (H, W)."""
+    out = ground.pixels.astype(np.int16).copy()
+    out[overlay.where] = overlay.pixels
+    return np.abs(out - ground.pixels).max(-1)
+
+
+def in_ground(ground: Ground, points: np.ndarray) -> np.ndarray:
+    return points[:, :2] @ ground.from_avatar[:, :2].T + ground.from_avatar[:, 2]
+
+
+def test_what_was_there_comes_back(avatar: Avatar, stand: Stand) -> None:
+    ground = stand.ground(0)
+    overlay = make_patch(avatar, ground).paint(square(avatar)[1], 1.0)
+    assert psnr(overlay.pixels[..., :3], ground.pixels[overlay.where][..., :3]) > 45
+    plain, painted = stand.render(0, SHUT), stand.render(0, SHUT, overlay)
+    assert psnr(plain, painted) > 50
+    assert np.array_equal(stand.render(0, SHUT), plain), "nothing stays painted"
+
+
+def test_nothing_outside_the_lower_face_is_touched(avatar: Avatar, stand: Stand) -> None:
+    ground = stand.ground(0)
+    red = np.zeros((SIZE, SIZE, 3), np.uint8)
+    red[..., 0] = 255
+    touched = change(ground, make_patch(avatar, ground).paint(red, 1.0)) > 0
+    marks = in_ground(ground, avatar.track.landmarks[0])
+    height, width = touched.shape
+    reach = np.argwhere(touched)
+    nose = marks[mesh.NOSE_TIP, 1]
+    assert reach[:, 0].min() > nose, "the nose is left alone"
+    assert reach[:, 1].min() > marks[mesh.FACE_OVAL, 0].min(), "inside the outline"
+    assert reach[:, 1].max() < marks[mesh.FACE_OVAL, 0].max()
+    for number in (*mesh.LIPS, mesh.CHIN):
+        x, y = marks[number].astype(int)
+        assert touched[min(y, height - 1), min(x, width - 1)], f"landmark {number} is covered"
+
+
+def steepest_change(before: Picture, after: Picture) -> float:
+    """Grey levels a pixel by which what was changed rises where it rises most, fine detail apart."""
+    away = cv2.GaussianBlur(after.astype(np.float32) - before, (0, 0), 4)
+    return float(max(np.percentile(np.abs(np.diff(away, axis=i)), 99.5) for i in (0, 1)))
+
+
+def test_other_colours_leave_no_edge(
+    avatar: Avatar, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = stand.ground(0)
+    _, crop = square(avatar)
+    tinted = np.clip(crop * np.array([1.08, 0.97, 0.9]) + 6, 0, 255).astype(np.uint8)
+    matched = make_patch(avatar, ground).paint(tinted, 1.0)
+    monkeypatch.setattr(MouthPatch, "_match_colours", lambda _, face, top: face[top:])
+    as_it_is = make_patch(avatar, ground).paint(tinted, 1.0)
+    before = ground.pixels[matched.where][..., :3]
+    edges = [steepest_change(before, o.pixels[..., :3]) for o in (matched, as_it_is)]
+    assert edges[0] < 0.6 * edges[1], edges
+    away = [np.abs(before.astype(int) - o.pixels[..., :3]).mean() for o in (matched, as_it_is)]
+    assert away[0] < 0.3 * away[1], away
+
+
+def test_a_share_of_nothing_is_the_ground(avatar: Avatar, stand: Stand) -> None:
+    ground = stand.ground(0)
+    noise = np.random.default_rng(0).integers(0, 255, (SIZE, SIZE, 3), np.uint8)
+    patch = make_patch(avatar, ground)
+    assert change(ground, patch.paint(noise, 0.0)).max() == 0
+    half, whole = (change(ground, patch.paint(noise, share)).mean() for share in (0.5, 1.0))
+    assert 0.4 * whole < half < 0.6 * whole
+
+
+def test_sharpness_is_measured(avatar: Avatar) -> None:
+    box, crop = square(avatar)
+    marks = avatar.track.landmarks[0]
+    assert find_sharpening(crop, crop, marks, box) == 0
+    soft = [find_sharpening(cv2.GaussianBlur(crop, (0, 0), s), crop, marks, box) for s in (0.7, 1)]
+    assert 0.05 < soft[0] < soft[1]
+    noisy = crop + np.random.default_rng(0).normal(0, 9, crop.shape)
+    assert find_sharpening(np.clip(noisy, 0, 255).astype(np.uint8), crop, marks, box) == 0
+
+
+def test_squares_may_be_drawn_larger(avatar: Avatar, stand: Stand) -> None:
+    ground = stand.ground(0)
+    _, crop = square(avatar, 192)
+    larger = cv2.resize(crop, (768, 768), interpolation=cv2.INTER_CUBIC)
+    patch = make_patch(avatar, ground, size=192)
+    same, bigger = patch.paint(crop, 1.0), patch.paint(larger, 1.0)
+    assert same.where == bigger.where
+    assert psnr(same.pixels, bigger.pixels) > 38
+
+
+@pytest.mark.parametrize("size", [96, 2048])
+def test_grounds_of_any_size(avatar: Avatar, size: int) -> None:
+    image = cv2.resize(avatar.frames[0], (size, size), interpolation=cv2.INTER_AREA)
+    scale = size / avatar.frames.shape[2]
+    half = (scale - 1) / 2
+    ground = Ground(image, np.array([[scale, 0, half], [0, scale, half]]))
+    overlay = make_patch(avatar, ground).paint(square(avatar)[1], 1.0)
+    assert psnr(overlay.pixels, image[overlay.where]) > 34
+    assert overlay.pixels.shape[2] == 3
+
+
+def test_a_mouth_outside_of_the_picture_changes_nothing(avatar: Avatar) -> None:
+    image = avatar.frames[0]
+    moved = avatar.track.landmarks[0] + np.float32([0, image.shape[0], 0])
+    box = lip_boxes(moved[None])[0]
+    ground = Ground(image, np.eye(2, 3))
+    crop = crop_square(image, box, 96)
+    overlay = MouthPatch(ground, moved, box, crop).paint(255 - crop, 1.0)
+    assert change(ground, overlay).max() == 0
+
+
+def test_a_chin_at_the_border_of_the_picture(avatar: Avatar) -> None:
+    chin = int(avatar.track.landmarks[0][mesh.CHIN, 1])
+    image = np.ascontiguousarray(avatar.frames[0][: chin - 10])
+    box = lip_boxes(avatar.track.landmarks)[0]
+    crop = crop_square(image, box, SIZE)
+    ground = Ground(image, np.eye(2, 3))
+    overlay = MouthPatch(ground, avatar.track.landmarks[0], box, crop).paint(crop, 1.0)
+    assert psnr(overlay.pixels, image[overlay.where]) > 40
