@@ -31,6 +31,8 @@ out without loss."""
 _KEEP_BYTES = 256 << 20
 """Videos whose frames fit into this are decoded once, others twice."""
 _QUALITY_EVERY = 5
+_IDENTITIES = 3
+"""Frames of a clip of which the face's vector is the mean."""
 _LEAST_SEEN = 0.9
 """Share of a clip's frames in which the face must have been found."""
 _LEAST_MOTION = 0.004
@@ -44,6 +46,7 @@ class Making:
     Attributes:
         size: Pixels of a side of the crop.
         upright: Pixels of a side of the upright crops, or 0 for none.
+        identify: Whether to note whose face it is.
         cutting: How long they are.
         least_face: Pixels of the side of the crop in the source; smaller faces are left out.
         most_turned: Degrees of yaw or pitch; faces turned further are left out.
@@ -52,6 +55,7 @@ class Making:
 
     size: int = 192
     upright: int = 0
+    identify: bool = False
     cutting: Cutting = field(default_factory=Cutting)
     least_face: float = 64.0
     most_turned: float = 45.0
@@ -120,7 +124,7 @@ def make_clips(
         if name_clip(source, plan.start) not in known
     ]
     images = _read_frames(path, plans) if scan.kept is None else enumerate(scan.kept)
-    for plan, crops in _cut_out(plans, images, making):
+    for plan, crops in _cut_out(plans, images, making, readers):
         if crops.sharpness < making.least_sharp:
             refused["not sharp"] += 1
             continue
@@ -207,6 +211,7 @@ class _Crops:
     upright: list[Picture] = field(default_factory=list)
     to_upright: list[Floats] = field(default_factory=list)
     sharp: list[float] = field(default_factory=list)
+    identities: list[Floats] = field(default_factory=list)
 
     @property
     def sharpness(self) -> float:
@@ -214,7 +219,10 @@ class _Crops:
 
 
 def _cut_out(
-    plans: Sequence[_Plan], images: Iterable[tuple[int, Picture]], making: Making
+    plans: Sequence[_Plan],
+    images: Iterable[tuple[int, Picture]],
+    making: Making,
+    readers: FaceReaders,
 ) -> Iterator[tuple[_Plan, _Crops]]:
     """Cut the pictures of all clips out of the frames of a video, in memory for the crops alone."""
     waiting = list(plans)
@@ -223,7 +231,11 @@ def _cut_out(
         while waiting and waiting[0].start <= index:
             going.append((waiting.pop(0), _Crops()))
         for plan, crops in going:
-            _cut_frame(image, index - plan.start, plan, crops, making)
+            row = index - plan.start
+            _cut_frame(image, row, plan, crops, making)
+            looks = {len(plan.boxes) * k // (_IDENTITIES + 1) for k in range(1, _IDENTITIES + 1)}
+            if readers.identity is not None and row in looks:
+                crops.identities.append(readers.identity.embed(image, plan.face.landmarks[row]))
         for plan, crops in going:
             if index + 1 == plan.end:
                 yield plan, crops
@@ -308,4 +320,5 @@ def _pack(
         plan.boxes,
         np.stack(crops.to_upright),
         np.stack(crops.upright) if crops.upright else None,
+        np.sum(crops.identities, axis=0) if crops.identities else None,
     )

@@ -18,6 +18,7 @@ from visavis.media.shot_cuts import grey_change, is_cut, shrink_grey
 from visavis.media.video import read_video
 from visavis.models.common.units import ARKIT_UNITS
 from visavis.models.face_landmarker.predictor import LANDMARKS, LEVEL_PITCH, Face, FaceLandmarker
+from visavis.models.sface.predictor import FaceIdentity
 from visavis.models.yunet.predictor import FaceDetector
 
 Told: TypeAlias = Callable[[int], None]
@@ -39,19 +40,20 @@ _SAME = 0.3
 
 @dataclass(frozen=True, slots=True)
 class FaceReaders:
-    """The networks that look at faces."""
+    """The networks that look at faces; without ``identity`` nobody asks whose they are."""
 
     detector: FaceDetector
     landmarker: FaceLandmarker
+    identity: FaceIdentity | None = None
 
 
-def load_readers() -> FaceReaders:
+def load_readers(identify: bool = False) -> FaceReaders:
     """Load the networks.
 
     Raises:
         MissingWeights: One of them is not on this machine.
     """
-    return FaceReaders(FaceDetector(), FaceLandmarker())
+    return FaceReaders(FaceDetector(), FaceLandmarker(), FaceIdentity() if identify else None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

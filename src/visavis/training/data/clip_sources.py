@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from visavis.core.errors import FileUnreadable
 from visavis.media.files import unreadable
 
-PersonBy: TypeAlias = Literal["folder", "file"]
+PersonBy: TypeAlias = Literal["folder", "file", "face"]
 
 SUFFIXES = frozenset(
     [
@@ -62,7 +62,8 @@ def find_sources(paths: Sequence[Path], person_by: PersonBy = "folder") -> list[
     """All videos of files and folders, by name.
 
     The person is the folder that a video lies in. One that lies directly in a folder that was
-    given, or was given itself, is a person of its own, as all are with ``person_by`` ``file``.
+    given, or was given itself, is a person of its own, as all are with ``person_by`` ``file``. With
+    ``face`` nobody is named here: who is who is told when the faces were seen.
 
     Raises:
         FileUnreadable: A path does not exist, or there is no video at all.
@@ -97,6 +98,8 @@ def _describe(path: Path, name: PurePosixPath, place: PurePosixPath, by: PersonB
     folders = place.parts[:-1]
     splits = [SPLITS[part.lower()] for part in name.parts[:-1] if part.lower() in SPLITS]
     named = [part for part in folders if part.lower() not in SPLITS]
+    if by == "face":
+        return Source(path, str(name), "", splits[0] if splits else None)
     person = named[-1] if named and by == "folder" else str(place.with_suffix(""))
     return Source(path, str(name), person, splits[0] if splits else None)
 

@@ -14,6 +14,7 @@ Keys are a clip's 16-byte hash and the name of a part. T frames at 25 a second:
     pose         float16 (T, 3) yaw, pitch, roll in degrees
     boxes        float32 (T, 4) xyxy pixels of the source: what was cropped
     to_upright   float32 (T, 2, 3) from pixels of the source to the upright square of 256
+    identity     float32 (128,) vector of the face, where people were told by it
     upright, upright_ends   as frames, where they were asked for
 """
 
@@ -23,6 +24,7 @@ import functools
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -130,7 +132,6 @@ class ClipStore:
     def __init__(self, path: str | Path, *, correct: bool = False) -> None:
         self.path = Path(path)
         self._correct = correct
-        self._opened: tuple[int, Any] | None = None
         self.clips: tuple[ClipInfo, ...] = self._list()
         self._numbers = {clip.name: i for i, clip in enumerate(self.clips)}
         self._mel = functools.lru_cache(_MEL_MEMORY)(self._compute_mel)
@@ -140,7 +141,6 @@ class ClipStore:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._opened = None
         self._numbers = {clip.name: i for i, clip in enumerate(self.clips)}
         self._mel = functools.lru_cache(_MEL_MEMORY)(self._compute_mel)
 
@@ -193,6 +193,11 @@ class ClipStore:
             samples[low - start : high - start] = sound[low:high] / np.float32(32768)
         return samples
 
+    def recorded(self, clip: ClipInfo) -> tuple[Floats, int]:
+        """All sound that is stored of a clip, float32 at 16 kHz, and the sample of its first frame."""
+        sound = self._array(clip, "sound", np.int16)
+        return sound / np.float32(32768), clip.lead
+
     def mel(self, clip: ClipInfo) -> Floats:
         """Log-mel float32 (rows, 80) of ``audio``, 80 rows a second. Do not write into it."""
         computed: Floats = self._mel(clip.name)
@@ -220,10 +225,16 @@ class ClipStore:
         return self._array(clip, "to_upright", np.float32).reshape(-1, 2, 3)
 
     def close(self) -> None:
-        """Let go of the file; the next call opens it again."""
-        if self._opened is not None and self._opened[0] == os.getpid():
-            self._opened[1].close()
-        self._opened = None
+        """Let go of the file, for all stores of this place in this process; it opens again by itself."""
+        close_database(self.path / DATABASE)
+
+    def identity(self, clip: ClipInfo) -> Floats:
+        """float32 (128,) vector of the face, where the store was prepared with people told by face.
+
+        Raises:
+            FileUnreadable: It was not.
+        """
+        return self._array(clip, "identity", np.float32)
 
     def _compute_mel(self, name: str) -> Floats:
         from visavis.models.common.mel import log_mel
@@ -264,12 +275,31 @@ class ClipStore:
         return tuple(sorted(found, key=lambda clip: clip.name))
 
     def _environment(self) -> Any:
-        """This process's handle; one that was open in the parent of a fork must not be used."""
-        if self._opened is None or self._opened[0] != os.getpid():
-            folder = self.path / DATABASE
-            if not folder.is_dir():
+        return _open(self.path / DATABASE)
+
+
+_OPENED: dict[str, Any] = {}
+"""Handles by place: LMDB allows one of each file in a process. A forked worker goes on with its
+parent's, which is sound for one that is read only and has no lock: it is a mapping of the file."""
+_OPENING = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A fork while another thread opens a file would leave the lock shut in the child.
+    os.register_at_fork(
+        before=_OPENING.acquire,
+        after_in_parent=_OPENING.release,
+        after_in_child=_OPENING.release,
+    )
+
+
+def _open(folder: Path) -> Any:
+    """This process's handle of a database, for reading."""
+    key = str(folder.resolve())
+    with _OPENING:
+        environment = _OPENED.get(key)
+        if environment is None:
+            if not (folder / "data.mdb").is_file():
                 raise FileUnreadable(
-                    f"{self.path} holds no prepared clips; make them with `visavis prepare`"
+                    f"{folder.parent} holds no prepared clips; make them with `visavis prepare`"
                 )
             lmdb = import_lmdb()
             try:
@@ -278,10 +308,18 @@ class ClipStore:
                 )
             except lmdb.Error as error:
                 raise FileUnreadable(
-                    f"{folder} cannot be opened ({error}); prepare it again"
-                ) from (error)
-            self._opened = (os.getpid(), environment)
-        return self._opened[1]
+                    f"{folder} cannot be opened ({error}); prepare the videos again"
+                ) from error
+            _OPENED[key] = environment
+    return environment
+
+
+def close_database(folder: Path) -> None:
+    """Let go of a database in this process, so that it can be opened for writing."""
+    with _OPENING:
+        environment = _OPENED.pop(str(folder.resolve()), None)
+    if environment is not None:
+        environment.close()
 
 
 def iterate_info(transaction: Any) -> Iterable[tuple[bytes, bytes]]:

@@ -21,6 +21,7 @@ from visavis.media.files import unwritable
 from visavis.training.data.clip_store import (
     DATABASE,
     ClipInfo,
+    close_database,
     decode_info,
     encode_info,
     import_lmdb,
@@ -54,6 +55,7 @@ def pack_clip(
     boxes: Floats,
     to_upright: Floats,
     upright: Picture | None = None,
+    identity: Floats | None = None,
 ) -> PackedClip:
     """Code a clip.
 
@@ -67,6 +69,7 @@ def pack_clip(
         boxes: (T, 4) xyxy pixels of the source.
         to_upright: (T, 2, 3).
         upright: RGB uint8 (T, U, U, 3).
+        identity: (128,) vector of the face, of any length.
     """
     parts = {
         "sound": np.clip(np.rint(sound * 32768), -32768, 32767).astype("<i2").tobytes(),
@@ -79,6 +82,9 @@ def pack_clip(
     parts["frames"], parts["ends"] = _code(frames)
     if upright is not None:
         parts["upright"], parts["upright_ends"] = _code(upright)
+    if identity is not None:
+        unit = identity / max(float(np.linalg.norm(identity)), 1e-9)
+        parts["identity"] = unit.astype("<f4").tobytes()
     return PackedClip(info, parts)
 
 
@@ -117,6 +123,7 @@ class ClipWriter:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(folder, error) from error
+        close_database(folder)
         try:
             # Without sync a power cut may cost the last clips, never the store's soundness
             # (metasync stays on); `close` syncs.
@@ -197,6 +204,16 @@ class ClipWriter:
 
         self._write(write)
 
+    def identities(self) -> dict[str, Floats]:
+        """Vectors of faces by clip, for the clips that have one."""
+        found = {}
+        with self._database.begin() as transaction:
+            for key, value in iterate_info(transaction):
+                vector = transaction.get(key + b"identity")
+                if vector is not None:
+                    found[decode_info(value).name] = np.frombuffer(vector, "<f4").astype(np.float32)
+        return found
+
     def records(self) -> dict[str, dict[str, Any]]:
         """What became of each source so far."""
         found = {}
@@ -248,6 +265,11 @@ class ClipWriter:
         for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
             if os.strerror(code) in str(error):
                 return unwritable(self.path / DATABASE, OSError(code, str(error)))
+        if os.strerror(errno.EIO) in str(error):  # what LMDB says when less was written than asked
+            return OutputUnwritable(
+                f"{self.path / DATABASE} could not be written to its end; free some space on the"
+                " disk, or name a folder on another, and call it again: what is there is kept"
+            )
         return OutputUnwritable(
             f"{self.path / DATABASE} cannot be written ({error}); name another folder"
         )

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import visavis
-from visavis.core.errors import ConfigError
+from visavis.core.errors import ConfigError, FileUnreadable
 from visavis.media.files import finish_or_discard
 from visavis.training.data.clip_making import Making
 from visavis.training.data.clip_sources import PersonBy, Source, assign_splits, find_sources
 from visavis.training.data.clip_store import ClipInfo
 from visavis.training.data.clip_writer import ClipWriter, PackedClip
+from visavis.training.data.people_by_face import group_faces
 from visavis.training.data.preparing_pool import Outcome, Position, run_pool
 
 MANIFEST = "manifest.json"
@@ -31,7 +32,7 @@ class PrepareSettings:
 
     Attributes:
         making: What clips are to be like.
-        person_by: Whether a folder or a file is a person.
+        person_by: Whether a folder or a file is a person, or who looks like one.
         val_share: Of the people that no folder's name places, how many are for validation.
     """
 
@@ -109,7 +110,7 @@ def prepare(
         finally:
             # Also when stopped: what is there can be trained on and says what it is.
             _place(writer, sources, settings)
-            manifest = _describe(writer, settings)
+            manifest = {**_describe(writer), "settings": asdict(settings)}
             write_manifest(output, manifest)
     return manifest
 
@@ -127,7 +128,8 @@ def _make_all(
     progress.done = progress.earlier = len(sources) - len(waiting)
     progress.clips = sum(map(len, have.values()))
     told(progress)
-    with _closing(run_pool(waiting, settings.making, have, jobs)) as events:
+    making = replace(settings.making, identify=settings.person_by == "face")
+    with _closing(run_pool(waiting, making, have, jobs)) as events:
         for event in events:
             match event:
                 case PackedClip():
@@ -210,6 +212,8 @@ def _place(writer: ClipWriter, sources: Sequence[Source], settings: PrepareSetti
     """Put each person's clips into one split; what an earlier run decided stays."""
     people: dict[str, set[str]] = {}
     given = {source.name: source.split for source in sources}
+    if settings.person_by == "face":
+        _name_people(writer)
     clips = writer.clips()
     before: dict[str, str] = {}
     for clip in clips:
@@ -229,7 +233,21 @@ def _place(writer: ClipWriter, sources: Sequence[Source], settings: PrepareSetti
     )
 
 
-def _describe(writer: ClipWriter, settings: PrepareSettings) -> dict[str, Any]:
+def _name_people(writer: ClipWriter) -> None:
+    """Tell people apart by their faces; who has a name keeps it."""
+    clips = writer.clips()
+    known = {clip.name: clip.person for clip in clips if clip.person}
+    people = group_faces(writer.identities(), known)
+    writer.update_all(
+        {
+            clip.name: {"person": people.get(clip.name, clip.name)}
+            for clip in clips
+            if not clip.person
+        }
+    )
+
+
+def _describe(writer: ClipWriter) -> dict[str, Any]:
     """The manifest."""
     clips = writer.clips()
     by_source: dict[str, list[ClipInfo]] = {}
@@ -258,7 +276,6 @@ def _describe(writer: ClipWriter, settings: PrepareSettings) -> dict[str, Any]:
     splits = {clip.split for clip in clips}
     return {
         "visavis": visavis.__version__,
-        "settings": asdict(settings),
         "clips": len(clips),
         "frames": sum(clip.frames for clip in clips),
         "splits": {
@@ -283,3 +300,30 @@ def write_manifest(output: Path, manifest: Mapping[str, Any]) -> None:
     text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
     with finish_or_discard(output / MANIFEST) as part:
         part.write_text(text, "utf-8")
+
+
+def read_manifest(output: Path) -> dict[str, Any]:
+    """What was written beside the clips.
+
+    Raises:
+        FileUnreadable: Nothing was prepared there.
+    """
+    path = output / MANIFEST
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileUnreadable(
+            f"{output} holds no prepared clips ({MANIFEST} is missing or broken);"
+            " make them with `visavis prepare`"
+        ) from error
+    assert isinstance(content, dict)
+    return content
+
+
+def refresh(output: Path) -> dict[str, Any]:
+    """Write the manifest anew from what is stored, and return it."""
+    before = read_manifest(output)
+    with ClipWriter(output) as writer:
+        manifest = {**_describe(writer), "settings": before["settings"]}
+    write_manifest(output, manifest)
+    return manifest

@@ -177,7 +177,7 @@ def _work(making: Making, pipe: Any) -> None:
     cv2.setNumThreads(1)
     logging.getLogger("libav").setLevel(logging.ERROR)
     try:
-        readers = load_readers()
+        readers = load_readers(making.identify)
     except AssetError as error:
         pipe.send(error)
         return
