@@ -20,17 +20,21 @@ class ConvNorm(nn.Module):
     """Convolution and batch norm, added to what came in where the shape is kept; then ReLU.
 
     Layers of 1x1 add nothing, though they keep the shape: so it is in the published code.
+
+    Args:
+        channels: That come in.
+        layer: What it is.
+        may_add: False where nothing is added in any case.
     """
 
-    def __init__(self, channels: int, layer: Layer) -> None:
+    def __init__(self, channels: int, layer: Layer, may_add: bool = True) -> None:
         super().__init__()
         out, kernel, stride, padding = layer
         self.conv_block = nn.Sequential(
             nn.Conv2d(channels, out, kernel, stride, padding), nn.BatchNorm2d(out)
         )
-        self.is_residual = (
-            channels == out and kernel > 1 and stride == 1 and 2 * padding == kernel - 1
-        )
+        keeps_shape = channels == out and stride == 1 and 2 * padding == kernel - 1
+        self.is_residual = may_add and keeps_shape and kernel > 1
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H', W')."""

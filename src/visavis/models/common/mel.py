@@ -22,7 +22,9 @@ BANDS = 80
 LOWEST_HZ, HIGHEST_HZ = 55.0, 7600.0
 ROWS_PER_SECOND = SAMPLE_RATE // HOP
 WINDOW_ROWS = 16
-"""Rows that a network hears at once: 0.2 s, five frames."""
+"""Rows that a network hears at once: 0.2 s."""
+WINDOW_FRAMES = 5
+"""Frames that last as long."""
 
 PRE_EMPHASIS = 0.97
 REFERENCE_DB = 20.0

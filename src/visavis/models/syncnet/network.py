@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from visavis.models.common.convolutions import Layers, stack
+from visavis.models.common.mel import WINDOW_FRAMES
 
-FRAMES = 5
+FRAMES = WINDOW_FRAMES
 """Frames of a window, stacked on channels: frame 0 RGB, frame 1 RGB, ..."""
 
 

@@ -155,7 +155,7 @@ class Wav2Lip(nn.Module):
             self.face_decoder_blocks.append(_decoder_block(channels, block))
             channels = block[-1][0] + skip
         self.output_block = nn.Sequential(
-            ConvNorm(channels, (config.output, 3, 1, 1)),
+            ConvNorm(channels, (config.output, 3, 1, 1), may_add=False),
             nn.Conv2d(config.output, 3, 1),
             nn.Sigmoid(),
         )
