@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,18 @@ from visavis.models.audio2mouth.network import Config, MouthNet
 from visavis.training.checkpoint import load_checkpoint
 from visavis.training.data.mouth_clips import MouthClips, stack
 from visavis.training.data.speech_corpus import Utterance
-from visavis.training.recipes.audio2mouth import base, mouth_loss, run, smoke
+from visavis.training.loop import train
+from visavis.training.recipes.audio2mouth import (
+    MouthTask,
+    TrainConfig,
+    base,
+    mouth_loss,
+    smoke,
+)
+
+
+def run(config: TrainConfig, utterances: list[Utterance], out: Path) -> Path:
+    return train(MouthTask(config, utterances), config.loop, out).checkpoint
 
 
 def losses(folder: Path) -> list[float]:
@@ -42,35 +54,28 @@ def test_chunks_equal_the_whole() -> None:
 
 def test_training_learns_and_can_be_interrupted(tmp_path: Path, bursts: Utterance) -> None:
     config = smoke()
-    run(config, [bursts], tmp_path / "whole", workers=0)
+    run(config, [bursts], tmp_path / "whole")
     curve = losses(tmp_path / "whole")
     assert curve[-1] < 0.8 * curve[0]
 
     # The learning rate's curve depends on the number of steps, so the halves keep it.
-    stop = replace(config, loop=replace(config.loop, checkpoint_s=0.0))
-
     class Stopped(Exception):
         pass
 
-    import visavis.training.loop as loop
-
     seen = 0
-    original = loop.save_checkpoint
 
-    def save_and_stop(path: Path, content: dict[str, object]) -> None:
+    def stop(parts: Mapping[str, float]) -> None:
         nonlocal seen
-        original(path, content)
         seen += 1
-        if seen == 6:
+        if seen == 7:
             raise Stopped
 
-    loop.save_checkpoint = save_and_stop  # type: ignore[assignment]
-    try:
-        with pytest.raises(Stopped):
-            run(stop, [bursts], tmp_path / "halves", workers=0)
-    finally:
-        loop.save_checkpoint = original
-    run(config, [bursts], tmp_path / "halves", workers=0)
+    interrupted = MouthTask(config, [bursts])
+    interrupted.watch = stop  # type: ignore[method-assign]
+    with pytest.raises(Stopped):
+        train(interrupted, replace(config.loop, checkpoint_s=0.0), tmp_path / "halves")
+    run(config, [bursts], tmp_path / "halves")
+    assert losses(tmp_path / "halves") == curve
     first = load_checkpoint(tmp_path / "whole" / "last.pt")["weights"]
     second = load_checkpoint(tmp_path / "halves" / "last.pt")["weights"]
     for name, value in first.items():
@@ -105,7 +110,7 @@ def test_exported_network_gives_the_same_numbers(tmp_path: Path, bursts: Utteran
     from visavis.models.audio2mouth.export import TOLERANCE, export
 
     config = smoke()
-    checkpoint = run(config, [bursts], tmp_path, workers=0)
+    checkpoint = run(config, [bursts], tmp_path)
     assert export(checkpoint, tmp_path / "net.onnx") < TOLERANCE
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     rows = 4 * (config.network.left + config.network.right + 3)

@@ -1,147 +1,390 @@
-"""The training loop that recipes share: seeded, resumable, with a checkpoint every minute.
+"""The training loop that all recipes share: seeded, resumable, with a checkpoint every minute.
 
-Needs the ``train`` extra. A step's batch is a function of its number, and the checkpoint holds the
-weights, their running mean, the optimizer and the step: training that was interrupted goes on where
-it was.
+Needs the ``train`` extra. It runs on one CPU, on one GPU, or on many by ``torchrun``, through
+lightning-fabric. A step's batches and all that is random in it are functions of its number, and the
+checkpoint holds the weights, their running mean, the optimizers and the step: training that was
+killed goes on to the same curve.
 """
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from visavis.core.errors import ConfigError, StageError
 from visavis.training.checkpoint import load_checkpoint, save_checkpoint
+from visavis.training.devices import make_fabric
+from visavis.training.journal import Journal
+from visavis.training.pace import Pace, as_clock
+from visavis.training.running_mean import RunningMean
+from visavis.training.stopping import asked_to_stop
+from visavis.training.task import Batch, Held, LoopConfig, Share, Task
 
 _log = logging.getLogger(__name__)
 
+Ending: TypeAlias = Literal["done", "time", "asked"]
+LAST, BEST = "last.pt", "best.pt"
+_PLAN_AFTER = 30
+"""Steps after which it is known how many fit into the time."""
 
-@dataclass(frozen=True)
-class LoopConfig:
-    """How long and how fast.
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How training ended.
 
     Attributes:
-        steps: In all.
-        learning_rate: At its highest, after ``warmup`` steps; it falls to nothing as a cosine.
-        warmup: Steps.
-        weight_decay: Of AdamW.
-        clip_norm: Largest norm of the gradient.
-        mean_decay: Of the running mean of the weights, which is what is kept in the end.
-        log_every: Steps between lines of the loss curve.
-        checkpoint_s: Seconds between checkpoints.
-        seed: Of the initial weights.
+        checkpoint: With the running mean of the weights as ``weights``.
+        best: The checkpoint with the highest score, or the last where nothing was judged.
+        step: Where it stands.
+        ended: ``done``, out of ``time``, or ``asked`` to stop (SIGTERM or SIGINT).
+        figures: Of the last evaluation.
     """
 
-    steps: int
-    learning_rate: float = 2e-3
-    warmup: int = 50
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    mean_decay: float = 0.995
-    log_every: int = 10
-    checkpoint_s: float = 60.0
-    seed: int = 0
-
-
-def learning_rate_at(step: int, config: LoopConfig) -> float:
-    """Rise in a line, fall as a cosine."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(config.steps - config.warmup, 1)
-    return config.learning_rate * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
+    checkpoint: Path
+    best: Path
+    step: int
+    ended: Ending
+    figures: Mapping[str, float]
 
 
 def train(
-    net: nn.Module,
-    batches: Callable[[int], Iterable[Any]],
-    loss: Callable[[nn.Module, Any], tuple[Tensor, Mapping[str, Tensor]]],
+    task: Task,
     config: LoopConfig,
     folder: Path,
-    extra: Mapping[str, Any],
-) -> Path:
-    """Train, and return the checkpoint's path.
+    *,
+    tell: Callable[[str], None] = _log.info,
+    time_limit: float = 0.0,
+) -> Outcome:
+    """Train until the steps are done, time is up, or the process is asked to stop.
 
     Args:
-        net: Its weights are replaced by the checkpoint's if there is one.
-        batches: From the step to begin with to the batches of that step and the following.
-        loss: Of a batch, and its parts by name, for the curve.
-        config: How long and how fast.
-        folder: For ``last.pt`` and ``loss.csv``.
-        extra: Plain values to save with the weights, such as the network's sizes.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "last.pt"
-    mean = {name: value.detach().clone() for name, value in net.state_dict().items()}
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    step = 0
-    if path.exists():
-        stored = load_checkpoint(path)
-        net.load_state_dict(stored["raw_weights"])
-        optimizer.load_state_dict(stored["optimizer"])
-        mean, step = stored["weights"], stored["step"]
-        _log.info("going on at step %d", step)
+        task: What learns. Its weights are replaced by the checkpoint's if there is one.
+        config: How.
+        folder: For ``last.pt``, ``best.pt``, ``loss.csv``, ``evaluation.csv`` and TensorBoard.
+        tell: Takes lines for whoever watches.
+        time_limit: Seconds, with the last evaluation; 0 for none.
 
-    def save() -> None:
-        save_checkpoint(
-            path,
-            {
-                **extra,
-                "weights": mean,
-                "raw_weights": net.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step,
-            },
+    Raises:
+        ConfigError: Neither steps nor a time limit are given, or the checkpoint is of another network.
+        StageError: The loss is not a number any more.
+    """
+    if not config.steps and not time_limit:
+        raise ConfigError("neither a number of steps nor a time limit says when training ends")
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(task, config, folder, tell, time_limit)
+    try:
+        with asked_to_stop() as asked:
+            return run.go(asked)
+    finally:
+        run.journal.close()
+
+
+def learning_rate_at(step: int, config: LoopConfig, steps: int | None = None) -> float:
+    """Rise in a line, fall as a cosine; ``steps`` where the config's is 0."""
+    total = steps or config.steps
+    if step < config.warmup or not total:
+        return config.learning_rate * min(1.0, (step + 1) / max(config.warmup, 1))
+    done = (step - config.warmup) / max(total - config.warmup, 1)
+    return config.learning_rate * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
+
+
+class _Run:
+    """One training from its checkpoint on."""
+
+    def __init__(
+        self,
+        task: Task,
+        config: LoopConfig,
+        folder: Path,
+        tell: Callable[[str], None],
+        time_limit: float,
+    ) -> None:
+        self._task, self._config, self._folder, self._limit = task, config, folder, time_limit
+        self._began = time.monotonic()
+        self._fabric = make_fabric(config)
+        if config.channels_last:
+            task.objective.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._objective, self._optimizer = self._set_up(task.objective)
+        self._critic, self._critic_optimizer = (
+            self._set_up(task.critic) if task.critic is not None else (None, None)
+        )
+        self._mean = RunningMean(task.network, config.mean_decay)
+        self._step, self._steps = 0, config.steps
+        self._best, self._judged_at, self._judging_took = -math.inf, -1, 0.0
+        self._figures: dict[str, float] = {}
+        self._sums: dict[str, float] = {}
+        self._summed = 0
+        self._pace = Pace()
+        if (folder / LAST).exists():
+            self._restore(load_checkpoint(folder / LAST))
+        alone = self._fabric.is_global_zero
+        self.journal = Journal(
+            folder if alone else None, self._step, tell if alone else _log.debug, config.board
         )
 
-    net.train()
-    saved = began = time.monotonic()
-    sums: dict[str, float] = {}
-    summed = 0
-    for batch in batches(step) if step < config.steps else ():
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, config)
-        total, parts = loss(net, batch)
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
+    def go(self, asked: Event) -> Outcome:
+        """Train to the end."""
+        config, world = self._config, self._fabric.world_size
+        self.journal.say(
+            f"{'going on at' if self._step else 'beginning at'} step {self._step} on"
+            f" {world if world > 1 else 'one'} {self._fabric.device.type}, {config.precision}"
+        )
+        ended: Ending = "done"
+        share = Share(self._fabric.global_rank, world)
+        batches = (
+            iter(())
+            if self._is_done()
+            else self._task.batches(self._step * config.accumulate, share)
+        )
+        saved = judged = time.monotonic()
+        self._objective.train()
+        try:
+            while not self._is_done():
+                self._make_step(batches)
+                if self._step % config.log_every == 0:
+                    self._log_losses()
+                if not self._steps and self._step >= _PLAN_AFTER:
+                    self._plan()
+                now = time.monotonic()
+                stop, judge, save = self._decide(asked, now - judged, now - saved)
+                if stop:
+                    ended = stop
+                    break
+                if judge:
+                    self._judge()
+                    judged = time.monotonic()
+                if judge or save:
+                    self._save()
+                    saved = time.monotonic()
+        finally:
+            close = getattr(batches, "close", None)
+            if close is not None:
+                close()
+        if ended != "asked" and self._judged_at != self._step:
+            self._judge()
+        self._save()
+        self.journal.say(f"{self._pace.describe_bound()}; stands at step {self._step}")
+        best = self._folder / (BEST if (self._folder / BEST).exists() else LAST)
+        return Outcome(self._folder / LAST, best, self._step, ended, self._figures)
+
+    def _set_up(self, module: nn.Module) -> tuple[Any, Any]:
+        learning = [p for p in module.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in learning if p.ndim > 1]},
+            {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        config = self._config
+        optimizer = torch.optim.AdamW(
+            [g for g in groups if g["params"]],
+            lr=config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+        )
+        wrapped, optimizers = self._fabric.setup(module, optimizer)
+        return wrapped, optimizers
+
+    def _is_done(self) -> bool:
+        return bool(self._steps) and self._step >= self._steps
+
+    def _make_step(self, batches: Iterator[Batch]) -> None:
+        config = self._config
+        for optimizer in (self._optimizer, self._critic_optimizer):
+            for group in optimizer.param_groups if optimizer is not None else ():
+                group["lr"] = learning_rate_at(self._step, config, self._steps)
+        # Whatever is random in a step is a function of its number, and of the process.
+        torch.manual_seed(config.seed + 7919 * (self._step + 1) + self._fabric.global_rank)
+        parts: dict[str, float] = {}
+        made: list[tuple[Batch, Any]] = []
+        if self._task.critic is not None:
+            self._task.critic.requires_grad_(False)
+        for turn in range(config.accumulate):
+            with self._pace.waiting():
+                batch = next(batches)
+            with self._pace.working():
+                batch = self._fabric.to_device(batch)
+                waits = turn < config.accumulate - 1
+                with self._fabric.no_backward_sync(self._objective, enabled=waits):
+                    total, found, shown = self._objective(Held(batch), self._step)
+                    self._fabric.backward(total / config.accumulate)
+                _add(parts, {"loss": total, **found}, config.accumulate)
+                if self._critic is not None:
+                    made.append((batch, shown))
+        with self._pace.working():
+            if not math.isfinite(parts["loss"]):
+                raise StageError(
+                    f"the loss is {parts['loss']} at step {self._step}; go on from the checkpoint with"
+                    " a lower learning rate (--set loop.learning_rate=…) or in 32-true precision"
+                )
+            self._advance(self._objective, self._optimizer)
+            if self._critic is not None:
+                self._teach_critic(made, parts)
+            self._mean.follow(self._task.network, self._step)
+        self._step += 1
+        self._pace.steps += 1
+        self._summed += 1
+        for name, value in parts.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        if said := self._task.watch(parts):
+            self.journal.say(said)
+
+    def _teach_critic(self, made: list[tuple[Batch, Any]], parts: dict[str, float]) -> None:
+        assert self._task.critic is not None
+        # While the objective learnt, the critic only judged.
+        self._task.critic.requires_grad_(True)
+        for turn, (batch, shown) in enumerate(made):
+            waits = turn < len(made) - 1
+            with self._fabric.no_backward_sync(self._critic, enabled=waits):
+                total, found = self._critic(Held(batch), self._step, shown)
+                self._fabric.backward(total / len(made))
+            _add(parts, {"critic": total, **found}, len(made))
+        self._advance(self._critic, self._critic_optimizer)
+
+    def _advance(self, module: Any, optimizer: Any) -> None:
+        if self._config.clip_norm:
+            self._fabric.clip_gradients(
+                module, optimizer, max_norm=self._config.clip_norm, error_if_nonfinite=False
+            )
         optimizer.step()
-        # The mean follows fast at first, else it would remember the initial weights.
-        decay = min(config.mean_decay, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, value in net.state_dict().items():
-                mean[name].lerp_(value, 1 - decay)
-        step += 1
-        for name, value in {"loss": total, **parts}.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        summed += 1
-        if step % config.log_every == 0 or step == config.steps:
-            row = {name: value / summed for name, value in sums.items()}
-            _append(folder / "loss.csv", {"step": step, **row})
-            _log.info("step %d, %.0f s: loss %.4f", step, time.monotonic() - began, row["loss"])
-            sums, summed = {}, 0
-        if time.monotonic() - saved > config.checkpoint_s:
-            save()
-            saved = time.monotonic()
-        if step >= config.steps:
-            break
-    save()
-    return path
+        optimizer.zero_grad(set_to_none=True)
+
+    def _decide(
+        self, asked: Event, since_judged: float, since_saved: float
+    ) -> tuple[Ending | None, bool, bool]:
+        """Whether to stop, to evaluate, to save; the first process decides for all."""
+        config = self._config
+        stop: Ending | None = None
+        if asked.is_set():
+            stop = "asked"
+        elif self._limit:
+            # The last evaluation and the checkpoint must fit in.
+            left = self._limit - (time.monotonic() - self._began) - 1.2 * self._judging_took
+            if left < 2 * self._pace.per_step + 0.01 * self._limit:
+                stop = "time"
+        decision = (
+            stop,
+            bool(config.evaluate_s and since_judged > config.evaluate_s)
+            or bool(config.evaluate_every and self._step % config.evaluate_every == 0),
+            since_saved > config.checkpoint_s,
+        )
+        return self._fabric.broadcast(decision) if self._fabric.world_size > 1 else decision
+
+    def _plan(self) -> None:
+        """Settle how many steps fit into the time, from the pace of the first."""
+        self._judge()
+        left = 0.97 * (self._limit - (time.monotonic() - self._began)) - self._judging_took
+        if self._config.evaluate_s:
+            left -= left / (self._config.evaluate_s + self._judging_took) * self._judging_took
+        pace = self._pace.overall
+        self._steps = self._step + max(1, int(left / pace))
+        if self._fabric.world_size > 1:
+            self._steps = self._fabric.broadcast(self._steps)
+        self.journal.say(f"{pace:.2f} s a step: {self._steps} steps fit into the time")
+
+    def _log_losses(self) -> None:
+        pace = self._pace
+        row = {name: value / self._summed for name, value in self._sums.items()}
+        values = " ".join(f"{name} {value:.4f}" for name, value in row.items())
+        row["learning_rate"] = learning_rate_at(self._step - 1, self._config, self._steps)
+        self.journal.add("loss", self._step, row)
+        number, what = self._task.samples
+        rate = number * self._config.accumulate * self._fabric.world_size / pace.per_step
+        left = as_clock((self._steps - self._step) * pace.per_step) if self._steps else "?"
+        self.journal.say(
+            f"step {self._step}/{self._steps or '?'}: {values} | {rate:.1f} {what}/s, waiting for"
+            f" data {pace.share_waited:.0%}, {left} left"
+        )
+        self._sums, self._summed = {}, 0
+        pace.turn()
+
+    def _judge(self) -> None:
+        """Evaluate the running mean; the first process does, and tells the others."""
+        began = time.monotonic()
+        self._judged_at = self._step
+        figures: dict[str, float] = {}
+        if self._fabric.is_global_zero:
+            found = self._task.evaluate(self._mean.network, self._step)
+            if found is not None:
+                figures = dict(found.figures)
+                self.journal.add("evaluation", self._step, figures)
+                self.journal.add_pictures(self._step, found.pictures)
+                is_best = found.score > self._best
+                self.journal.say(f"at step {self._step}: {found.summary}{' (best)' * is_best}")
+                if is_best:
+                    self._best = found.score
+                    save_checkpoint(self._folder / BEST, self._content(figures))
+        self._judging_took = time.monotonic() - began
+        if self._fabric.world_size > 1:
+            figures = self._fabric.broadcast(figures)
+        self._figures = figures or self._figures
+        self._task.heed(figures)
+        self._objective.train()
+
+    def _content(self, figures: Mapping[str, float]) -> dict[str, Any]:
+        return {
+            **self._task.content(),
+            "weights": self._mean.network.state_dict(),
+            "step": self._step,
+            "figures": dict(figures),
+        }
+
+    def _save(self) -> None:
+        self.journal.flush()
+        if not self._fabric.is_global_zero:
+            return
+        objective = {
+            name: value
+            for name, value in self._task.objective.state_dict().items()
+            if not name.startswith(self._task.frozen)
+        }
+        state: dict[str, Any] = {
+            **self._content(self._figures),
+            "objective": objective,
+            "optimizer": self._optimizer.state_dict(),
+            "steps": self._steps,
+            "best": self._best,
+            "sums": dict(self._sums),
+            "summed": self._summed,
+        }
+        if self._task.critic is not None:
+            state["critic"] = self._task.critic.state_dict()
+            state["critic_optimizer"] = self._critic_optimizer.state_dict()
+        save_checkpoint(self._folder / LAST, state)
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        try:
+            missing, unknown = self._task.objective.load_state_dict(
+                state["objective"], strict=False
+            )
+            missing = [m for m in missing if not m.startswith(self._task.frozen)]
+            if missing or unknown:
+                raise KeyError(", ".join([*missing, *unknown][:3]))
+            self._mean.network.load_state_dict(state["weights"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            if self._task.critic is not None:
+                self._task.critic.load_state_dict(state["critic"])
+                self._critic_optimizer.load_state_dict(state["critic_optimizer"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"{self._folder / LAST} was trained with another network or recipe ({error});"
+                " take its settings, or begin in an empty folder"
+            ) from error
+        self._step, self._best = state["step"], state["best"]
+        self._steps = self._config.steps or state["steps"]
+        self._figures = dict(state["figures"])
+        self._sums, self._summed = dict(state["sums"]), state["summed"]
+        if self._figures:
+            self._task.heed(self._figures)
 
 
-def _append(path: Path, row: Mapping[str, float]) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(row)
-        writer.writerow([f"{value:.5g}" for value in row.values()])
+def _add(sums: dict[str, float], parts: Mapping[str, Any], turns: int) -> None:
+    for name, value in parts.items():
+        sums[name] = sums.get(name, 0.0) + float(value.detach()) / turns

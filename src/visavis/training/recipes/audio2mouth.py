@@ -1,6 +1,6 @@
 """Recipe: the mouth network, from speech of our own voices with exact phoneme times.
 
-    python -m visavis.training.recipes.audio2mouth CORPUS OUT [--steps N]
+    visavis train audio2mouth --data CORPUS -o OUT
     python -m visavis.models.audio2mouth.export OUT/last.pt
     python -m visavis.training.recipes.audio2mouth_report CORPUS FIGURES.json
 
@@ -9,27 +9,27 @@ Needs the ``train`` extra. The corpus is made by ``visavis.training.data.speech_
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from visavis.models.audio2mouth.network import Config, MouthNet
 from visavis.models.common.units import MOUTH_UNITS
 from visavis.models.puppet.visemes import VISEMES
 from visavis.training.data.mouth_clips import MouthClips, stack
 from visavis.training.data.speech_corpus import Utterance, describe_corpus, read_corpus
-from visavis.training.loop import LoopConfig, train
+from visavis.training.loop import Outcome, train
+from visavis.training.prefetch import make_ahead
+from visavis.training.task import Batch, Held, LoopConfig, Share, Task
 
 CHANNEL_WEIGHTS = (1.5, 1.5, 1.0, 0.7, 1.0, 1.5, 0.7, 1.5, 1.0, 1.2, 1.5, 0.4)
 """In the order of ``MOUTH_UNITS``: small channels count as much as large ones, the hidden tongue less."""
+_ARRAYS = ("features", "mouth", "speaking")
 _JAW, _CLOSE, _ROLL_LOWER, _PRESS, _LOWER, _UPPER = (
     MOUTH_UNITS.index(name)
     for name in ("jawOpen", "mouthClose", "mouthRollLower", "mouthPress", "mouthLowerDown",
@@ -77,26 +77,12 @@ def smoke() -> TrainConfig:
     """A few steps of a tiny network, for tests."""
     return TrainConfig(
         network=Config(width=16, dilations=(2,)),
-        loop=LoopConfig(steps=12, learning_rate=2e-2, warmup=2, log_every=3, mean_decay=0.5),
+        loop=LoopConfig(
+            steps=12, learning_rate=2e-2, warmup=2, log_every=3, mean_decay=0.5, board=False
+        ),
         batch=2,
         clip_frames=25,
     )
-
-
-class _Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Batch n is made of clips n * batch to (n + 1) * batch."""
-
-    def __init__(self, clips: MouthClips, batch: int, first: int, steps: int) -> None:
-        self._clips, self._batch, self._first, self._steps = clips, batch, first, steps
-
-    def __len__(self) -> int:
-        return self._steps - self._first
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        number = (self._first + index) * self._batch
-        arrays = stack([self._clips.make(number + i) for i in range(self._batch)])
-        features, mouth, speaking = (torch.from_numpy(a) for a in arrays)
-        return features, mouth, speaking
 
 
 def mouth_loss(
@@ -137,53 +123,72 @@ def _gap(mouth: Tensor) -> Tensor:
     return opening - 0.3 * mouth[..., _ROLL_LOWER] - 0.2 * mouth[..., _PRESS]
 
 
-def run(config: TrainConfig, utterances: list[Utterance], out: Path, workers: int = 1) -> Path:
-    """Train and return the checkpoint.
+class MouthObjective(nn.Module):
+    """The network and its loss."""
+
+    def __init__(self, network: nn.Module, config: TrainConfig) -> None:
+        super().__init__()
+        self.network = network
+        self._config = config
+
+    def forward(self, held: Held, step: int) -> tuple[Tensor, Mapping[str, Tensor], None]:
+        """Clips of a batch to the loss and its parts."""
+        clips = tuple(held.batch[name] for name in _ARRAYS)
+        return *mouth_loss(self.network, clips, self._config), None
+
+
+class MouthTask(Task):
+    """The mouth network's side of training.
 
     Args:
         config: A recipe's result.
         utterances: Those of the split ``train`` are used.
-        out: Folder for the checkpoint and the loss curve.
-        workers: Processes that make clips.
+        workers: Threads that make clips.
     """
-    torch.manual_seed(config.loop.seed)
-    net = MouthNet(config.network)
-    chosen = [u for u in utterances if u.split == "train"]
-    clips = MouthClips(
-        chosen, config.clip_frames, config.network.left, config.network.right, config.data_seed
-    )
 
-    def batches(first: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        data = _Batches(clips, config.batch, first, config.loop.steps)
-        loader = DataLoader(
-            data, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
-        )
-        return iter(loader)
+    def __init__(self, config: TrainConfig, utterances: list[Utterance], workers: int = 1) -> None:
+        torch.manual_seed(config.loop.seed)
+        self.network = MouthNet(config.network)
+        self.objective = MouthObjective(self.network, config)
+        self.samples = (config.batch, "clips")
+        self._config, self._workers = config, workers
+        chosen = [u for u in utterances if u.split == "train"]
+        sizes = config.clip_frames, config.network.left, config.network.right
+        self._clips = MouthClips(chosen, *sizes, config.data_seed)
 
-    extra: dict[str, Any] = {"network": asdict(config.network)}
-    return train(net, batches, lambda n, b: mouth_loss(n, b, config), config.loop, out, extra)
+    def content(self) -> Mapping[str, Any]:
+        """The network's sizes."""
+        return {"network": asdict(self._config.network)}
 
+    def batches(self, first: int, share: Share) -> Iterator[Batch]:
+        """Batch n is made of clips n * batch to (n + 1) * batch."""
+        number = first * share.world + share.rank
+        return make_ahead(self._make, number, share.world, workers=self._workers)
 
-def main() -> None:
-    """Train from the command line; also writes the manifest of what it was trained on."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
-    torch.set_num_threads(given.threads)
-    config = base()
-    if given.steps:
-        config = replace(config, loop=replace(config.loop, steps=given.steps))
-    given.out.mkdir(parents=True, exist_ok=True)
-    manifest = {"recipe": asdict(config), "corpus": describe_corpus(given.corpus)}
-    (given.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
-    run(config, list(read_corpus(given.corpus)), given.out)
+    def _make(self, number: int) -> Batch:
+        first, count = number * self._config.batch, self._config.batch
+        arrays = stack([self._clips.make(first + i) for i in range(count)])
+        return {name: torch.from_numpy(a) for name, a in zip(_ARRAYS, arrays, strict=True)}
 
 
-if __name__ == "__main__":
-    main()
+def run_recipe(
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    *,
+    tell: Callable[[str], None],
+    time_limit: float = 0.0,
+) -> Outcome:
+    """Train on a corpus; also writes the manifest of what it was trained on."""
+    out.mkdir(parents=True, exist_ok=True)
+    manifest = {"recipe": asdict(config), "corpus": describe_corpus(data)}
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+    task = MouthTask(config, list(read_corpus(data)))
+    return train(task, config.loop, out, tell=tell, time_limit=time_limit)
+
+
+def export_recipe(checkpoint: Path, target: Path) -> None:
+    """Write the network as .onnx, checked against torch."""
+    from visavis.models.audio2mouth.export import export
+
+    export(checkpoint, target)

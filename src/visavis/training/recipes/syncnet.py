@@ -1,0 +1,375 @@
+"""Recipes: the lip-sync expert, which tells whether five frames and a sound belong together.
+
+Sources: Prajwal et al., "A Lip Sync Expert Is All You Need" (ACM MM 2020), section 3.2; the paper of
+Wav2Lip-384. Unlike theirs, a batch has many windows of each clip, and every sound of the clip that is
+two frames off or more is a negative of every picture: with little data and small machines these are
+what keeps the loss from resting at 0.69.
+
+Shapes: K clips, W windows of picture and A of sound of each, F = K W, M = K A.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from visavis.evaluation.sync import EmbeddedClip, SyncFigures, measure_sync
+from visavis.models.syncnet.network import (
+    SYNCNET_96,
+    SYNCNET_96_SMALL,
+    SYNCNET_192,
+    SYNCNET_384,
+    SyncNet,
+    SyncNetConfig,
+)
+from visavis.training.data.sync_augmentation import (
+    SyncAugmentation,
+    augment_mel,
+    augment_mouths,
+    to_windows,
+)
+from visavis.training.data.sync_batches import SyncBatches
+from visavis.training.data.sync_clips import Clips, SyncClip, load_sync_clips, window_frames
+from visavis.training.devices import autocast
+from visavis.training.loop import Outcome, train
+from visavis.training.losses.sync import (
+    Across,
+    choice_accuracy,
+    choice_cross_entropy,
+    cosine_cross_entropy,
+    find_pairs,
+)
+from visavis.training.plateau import PlateauGuard
+from visavis.training.prefetch import make_ahead
+from visavis.training.task import Batch, Evaluation, Held, LoopConfig, Share, Task
+
+_MOST_SCALE = 100.0
+
+
+@dataclass(frozen=True)
+class SyncTrainConfig:
+    """All that the result depends on, besides the data.
+
+    Attributes:
+        network: Sizes.
+        loop: Length, speed and precision.
+        clips: Clips in a batch.
+        windows: Windows of picture of each.
+        heard: Windows of sound of each, those of the picture included. One costs a sixth of a picture's.
+        nearest: Fewest frames between picture and sound of a false pair.
+        across: Whether other clips give false pairs, too: ``none``, ``person`` or ``all``.
+        cosine_weight: Of the cross-entropy of the cosine.
+        choice_weight: Of the choice among all that compete.
+        temperature: Of that choice, in the beginning.
+        learn_temperature: Whether it is learnt.
+        dropout: Of the vectors' components, while training.
+        augmentation: What is done to pictures and sound; None for nothing.
+        use_offsets: Whether the clips' stored offsets are corrected.
+        train_clips: At most, 0 for all; for trying things out.
+        val_clips: At most, 0 for all.
+        plateau_steps: Steps at 0.69 after which the guard speaks.
+        data_seed: Of the batches.
+        workers: Threads that make batches.
+    """
+
+    network: SyncNetConfig = SYNCNET_96_SMALL
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            steps=20_000,
+            learning_rate=5e-4,
+            warmup=500,
+            weight_decay=0.05,
+            clip_norm=5.0,
+            mean_decay=0.999,
+            precision="bf16-mixed",
+            channels_last=True,
+            log_every=20,
+            evaluate_s=900.0,
+        )
+    )
+    clips: int = 16
+    windows: int = 8
+    heard: int = 20
+    nearest: int = 2
+    across: Across = "none"
+    cosine_weight: float = 1.0
+    choice_weight: float = 0.5
+    temperature: float = 0.07
+    learn_temperature: bool = True
+    dropout: float = 0.0
+    augmentation: SyncAugmentation | None = field(default_factory=SyncAugmentation)
+    use_offsets: bool = True
+    train_clips: int = 0
+    val_clips: int = 0
+    plateau_steps: int = 300
+    data_seed: int = 1
+    workers: int = 1
+
+
+def syncnet_96_small() -> SyncTrainConfig:
+    """The published expert with half of all channels: for hours on a CPU."""
+    return SyncTrainConfig()
+
+
+def syncnet_96() -> SyncTrainConfig:
+    """The published expert of Wav2Lip; for a GPU."""
+    return _for_gpu(SyncTrainConfig(network=SYNCNET_96))
+
+
+def syncnet_192() -> SyncTrainConfig:
+    """The paper's expert less one halving; for a GPU."""
+    return _for_gpu(SyncTrainConfig(network=SYNCNET_192))
+
+
+def syncnet_384() -> SyncTrainConfig:
+    """The paper's expert, appendix 1; for a GPU."""
+    return _for_gpu(SyncTrainConfig(network=SYNCNET_384, clips=32))
+
+
+def tiny_syncnet() -> SyncTrainConfig:
+    """A few seconds of a tiny expert, for tests and for trying out."""
+    face, audio = (
+        tuple((max(8, channels // 8), *rest) for channels, *rest in layers)
+        for layers in (SYNCNET_96_SMALL.face, SYNCNET_96_SMALL.audio)
+    )
+    loop = LoopConfig(
+        steps=80,
+        learning_rate=3e-3,
+        warmup=10,
+        mean_decay=0.9,
+        log_every=5,
+        evaluate_every=80,
+        device="cpu",
+        board=False,
+    )
+    network = SyncNetConfig(size=96, face=face, audio=audio)  # type: ignore[arg-type]
+    return SyncTrainConfig(network, loop, clips=6, windows=5, heard=12, augmentation=None)
+
+
+def _for_gpu(config: SyncTrainConfig) -> SyncTrainConfig:
+    loop = replace(config.loop, learning_rate=1e-3, evaluate_s=240.0)
+    return replace(config, loop=loop, clips=max(config.clips, 48), workers=4)
+
+
+class SyncObjective(nn.Module):
+    """The expert and the loss of a batch.
+
+    Args:
+        network: The expert.
+        config: The weights of the parts.
+    """
+
+    def __init__(self, network: nn.Module, config: SyncTrainConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.log_scale = nn.Parameter(
+            torch.tensor(math.log(1 / config.temperature)), requires_grad=config.learn_temperature
+        )
+        self._config = config
+
+    def forward(self, held: Held, step: int) -> tuple[Tensor, Mapping[str, Tensor], None]:
+        """Windows of a batch (see `SyncBatch`) to the loss and its parts."""
+        config, batch = self._config, held.batch
+        mouths, mel = batch["mouths"].flatten(0, 1), batch["mel"]
+        with torch.no_grad(), torch.autocast(mouths.device.type, enabled=False):
+            if config.augmentation is None:
+                windows = to_windows(mouths)
+            else:
+                windows = augment_mouths(mouths, config.augmentation, batch["seed"])
+                mel = augment_mel(mel, config.augmentation, batch["seed"])
+            if config.loop.channels_last:
+                windows = windows.contiguous(memory_format=torch.channels_last)
+        faces = self.network.encode_face(windows)  # type: ignore[operator]
+        sounds = self.network.encode_audio(mel.flatten(0, 1)[:, None])  # type: ignore[operator]
+        # A cosine in bfloat16 has three digits, and its logarithm is wanted.
+        with torch.autocast(faces.device.type, enabled=False):
+            faces, sounds = self._thin(faces.float()), self._thin(sounds.float())
+            cosines = faces @ sounds.T
+            pairs = find_pairs(
+                batch["seen"],
+                batch["heard"],
+                batch["clips"],
+                batch["people"],
+                nearest=config.nearest,
+                across=config.across,
+            )
+            scale = self.log_scale.exp().clamp(max=_MOST_SCALE)
+            bce = cosine_cross_entropy(cosines, pairs)
+            choice = choice_cross_entropy(cosines, pairs, scale)
+            total = config.cosine_weight * bce + config.choice_weight * choice
+            parts = {
+                "sync": bce,
+                "choice": choice,
+                "accuracy": choice_accuracy(cosines.detach(), pairs),
+                "scale": scale,
+            }
+        return total, parts, None
+
+    def _thin(self, vectors: Tensor) -> Tensor:
+        thinned = nn.functional.dropout(vectors, self._config.dropout, self.training)
+        return nn.functional.normalize(thinned, dim=1)
+
+
+class SyncTask(Task):
+    """The expert's side of training.
+
+    Args:
+        config: A recipe's result.
+        clips: To train on.
+        val: To judge on, of other people.
+    """
+
+    def __init__(
+        self, config: SyncTrainConfig, clips: Sequence[SyncClip], val: Sequence[SyncClip]
+    ) -> None:
+        torch.manual_seed(config.loop.seed)
+        self.network = SyncNet(config.network)
+        self.objective = SyncObjective(self.network, config)
+        self.samples = (config.clips * config.windows, "windows")
+        self._config, self._val = config, val
+        self._batches = SyncBatches(
+            clips, config.clips, config.windows, config.heard, config.data_seed
+        )
+        self._guard = PlateauGuard(config.plateau_steps)
+
+    def content(self) -> Mapping[str, Any]:
+        """The network's sizes and the recipe."""
+        return {"network": asdict(self._config.network), "recipe": asdict(self._config)}
+
+    def batches(self, first: int, share: Share) -> Iterator[Batch]:
+        """Make batches ahead in threads."""
+        return make_ahead(
+            self._make,
+            first * share.world + share.rank,
+            share.world,
+            depth=self._config.workers + 2,
+            workers=self._config.workers,
+        )
+
+    def evaluate(self, network: nn.Module, step: int) -> Evaluation | None:
+        """Judge the expert on people it has not seen."""
+        if not self._val:
+            return None
+        figures = judge(network, self._val, self._config.loop)
+        values = {name: float(value) for name, value in asdict(figures).items()}
+        if any(clip.offset for clip in self._val):
+            raw = judge(network, self._val, self._config.loop, as_recorded=True)
+            values |= {"auc_as_recorded": raw.auc, "found_as_recorded": raw.found}
+        return Evaluation(values, figures.auc, describe(figures))
+
+    def watch(self, parts: Mapping[str, float]) -> str | None:
+        """Notice the 0.69 plateau."""
+        return self._guard.check(parts["sync"])
+
+    def _make(self, number: int) -> Batch:
+        batch = self._batches.make(number)
+        arrays = {
+            "mouths": batch.mouths,
+            "mel": batch.mel,
+            "seen": batch.seen,
+            "heard": batch.heard,
+            "clips": batch.clips,
+            "people": batch.people,
+        }
+        return {**{name: torch.from_numpy(a) for name, a in arrays.items()}, "seed": batch.seed}
+
+
+@torch.no_grad()
+def embed(
+    network: nn.Module, clip: SyncClip, loop: LoopConfig, *, as_recorded: bool = False
+) -> EmbeddedClip:
+    """Vectors of all windows of a clip.
+
+    Args:
+        network: A `SyncNet`.
+        clip: Whose stored offset is corrected.
+        loop: Its precision is used.
+        as_recorded: Do not correct the offset.
+    """
+    device = next(network.parameters()).device
+    starts = clip.starts
+    mel = clip.mel_windows(starts, 0.0 if as_recorded else None)
+    mouths = torch.from_numpy(clip.mouths[window_frames(starts)]).to(device)
+    with autocast(loop.precision, device):
+        windows = to_windows(mouths)
+        if loop.channels_last:
+            windows = windows.contiguous(memory_format=torch.channels_last)
+        faces = network.encode_face(windows)  # type: ignore[operator]
+        speech = network.encode_audio(torch.from_numpy(mel).to(device)[:, None])  # type: ignore[operator]
+    return EmbeddedClip(faces.float().cpu().numpy(), speech.float().cpu().numpy(), clip.name)
+
+
+def judge(
+    network: nn.Module,
+    clips: Sequence[SyncClip],
+    loop: LoopConfig,
+    *,
+    as_recorded: bool = False,
+) -> SyncFigures:
+    """Measure an expert on clips; see `measure_sync`."""
+    network.eval()
+    return measure_sync(embed(network, clip, loop, as_recorded=as_recorded) for clip in clips)
+
+
+def describe(figures: SyncFigures) -> str:
+    """Put what an expert reaches into one line."""
+    longest = figures.longest_rows + 4
+    return (
+        f"AUC {figures.auc:.3f} over 0.2 s, {figures.auc_second:.3f} over 1 s (to"
+        f" {figures.second_shift} frames off), {figures.auc_longest:.3f} over {longest / 25:.2f} s;"
+        f" offsets found {figures.found:.1%} (exactly {figures.found_exactly:.1%});"
+        f" cosine {figures.in_sync:.3f} in time, {figures.off:.3f} off; {figures.clips} clips"
+    )
+
+
+def run(
+    config: SyncTrainConfig,
+    store: Clips,
+    out: Path,
+    *,
+    tell: Callable[[str], None],
+    time_limit: float = 0.0,
+) -> Outcome:
+    """Train the expert on a store's split ``train`` and judge it on ``val``.
+
+    Args:
+        config: A recipe's result.
+        store: Prepared clips.
+        out: Folder for the checkpoints and curves.
+        tell: Takes lines for whoever watches.
+        time_limit: Seconds; 0 for none.
+    """
+    size, offsets = config.network.size, config.use_offsets
+    clips = load_sync_clips(store, "train", size, use_offsets=offsets, limit=config.train_clips)
+    val = (
+        load_sync_clips(store, "val", size, use_offsets=offsets, limit=config.val_clips)
+        if any(clip.split == "val" for clip in store.clips)
+        else []
+    )
+    windows = sum(len(clip.starts) for clip in clips)
+    people = len({clip.person for clip in clips})
+    tell(
+        f"{len(clips)} clips of {people} people, {windows} windows, to train on; {len(val)} clips to"
+        " judge on"
+    )
+    return train(SyncTask(config, clips, val), config.loop, out, tell=tell, time_limit=time_limit)
+
+
+def run_recipe(
+    config: SyncTrainConfig,
+    data: Path,
+    out: Path,
+    *,
+    tell: Callable[[str], None],
+    time_limit: float = 0.0,
+) -> Outcome:
+    """Train on the store in a folder; what `visavis train` calls."""
+    from visavis.training.data.clip_store import ClipStore
+
+    return run(config, ClipStore(data), out, tell=tell, time_limit=time_limit)
