@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10.0
 """Seconds of sound that may wait to be heard; more is dropped, the oldest first."""
-BATCH = 0.03
+BATCH = 0.02
 """Seconds of sound that are heard at once."""
 
 
