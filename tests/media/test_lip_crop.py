@@ -56,7 +56,7 @@ def test_it_is_a_square_around_mouth_and_nose(face: Points) -> None:
     # The lower half, which generators do not see, holds the whole mouth, and the chin as well when
     # the mouth is as wide open as in speech.
     assert face[list(mesh.LIPS_OUTER_UPPER), 1].min() > (y0 + y1) / 2
-    assert face[152, 1] + 0.13 * width < y1
+    assert face[152, 1] + 0.12 * width < y1
     assert face[152, 1] + 0.2 * width > y1
     assert y0 < face[[33, 263], 1].min()
 
@@ -70,6 +70,13 @@ def test_it_does_not_follow_the_jaw(face: Points) -> None:
 def test_an_open_mouth_gives_the_square_of_the_shut_one(face: Points) -> None:
     shut, wide = (lip_boxes(opened(face, gap)[None])[0] for gap in (0.0, 0.1 * width_of(face)))
     assert np.abs(shut - wide).max() < 0.01 * width_of(face)
+
+
+def test_a_low_chin_does_not_lift_the_mouth_into_the_upper_half(face: Points) -> None:
+    stout = face.copy()
+    stout[[152, 148, 377, 176, 400], 1] += 0.3 * width_of(face)
+    _, y0, _, y1 = lip_boxes(stout[None])[0]
+    assert (face[[0, 37, 267], 1].min() - y0) / (y1 - y0) == pytest.approx(0.54, abs=0.001)
 
 
 def test_it_follows_the_head(face: Points) -> None:

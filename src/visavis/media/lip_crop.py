@@ -28,6 +28,7 @@ _STILL = (
 )  # fmt: skip
 _SIDES = (127, 234, 93, 356, 454, 323)
 _CHIN, _UPPER_LIP, _LOWER_LIP = 152, 13, 14
+_LIP_TOP = (0, 37, 267)
 _RIGHT_EYE, _LEFT_EYE = 33, 263
 
 WIDTH = 1.14
@@ -37,6 +38,9 @@ OPEN = 0.09
 """Of the oval's width: how far the chin of a mouth that is half open lies below its place at rest."""
 MARGIN = 0.05
 """Of the oval's width: what is left below that chin."""
+LIP = 0.54
+"""Of the side: the highest that the upper lip may lie. A chin that is found low on a stout neck would
+draw the square down until the mouth shows in the half that generators are given."""
 SMOOTHING = 5
 """Frames of the running mean (Wav2Lip, ``get_smoothened_boxes``)."""
 
@@ -103,7 +107,8 @@ def _place(faces: _Complex) -> tuple[complex, float]:
     gap = np.clip(faces[:, _LOWER_LIP].imag - faces[:, _UPPER_LIP].imag, 0, None)
     chin = float(np.median(faces[:, _CHIN].imag - gap))
     side = WIDTH * width
-    bottom = chin + (OPEN + MARGIN) * width
+    lip = float(np.median(faces[:, _LIP_TOP].imag.min(axis=1)))
+    bottom = min(chin + (OPEN + MARGIN) * width, lip + (1 - LIP) * side)
     return complex((left + right) / 2, bottom - side / 2), side
 
 

@@ -12,6 +12,9 @@ THUMBNAIL = 96
 _CUT_LEVELS = 14.0
 """Mean change in grey levels from one frame to the next that a moving person does not reach."""
 _CUT_RATIO = 5.0
+_NEAR = 4
+"""Frames on each side that a cut is compared with."""
+_NEAR_RATIO = 1.5
 
 
 def shrink_grey(image: Picture) -> npt.NDArray[np.uint8]:
@@ -30,7 +33,17 @@ def grey_change(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> flo
 
 
 def is_cut(changes: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Which of the changes (T - 1,) from each frame to the next are cuts."""
-    if not len(changes):
+    """Which of the changes (T - 1,) from each frame to the next are cuts.
+
+    A cut stands out from all of the video, and from what is around it: a camera that swings changes
+    everything as much, but for many frames.
+    """
+    count = len(changes)
+    if not count:
         return np.zeros(0, np.bool_)
-    return np.asarray((changes > _CUT_LEVELS) & (changes > _CUT_RATIO * np.median(changes)))
+    cuts = (changes > _CUT_LEVELS) & (changes > _CUT_RATIO * np.median(changes))
+    for i in np.flatnonzero(cuts):
+        sides = (changes[max(0, i - _NEAR) : i], changes[i + 1 : i + 1 + _NEAR])
+        usual = max((float(np.median(side)) for side in sides if len(side)), default=0.0)
+        cuts[i] = changes[i] > _NEAR_RATIO * usual
+    return np.asarray(cuts)
