@@ -203,6 +203,8 @@ class Cast:
             liveliness=self.pose,
             emotion=emotion,
             intensity=self.strength,
+            weights=settings.weights,
+            enhancer=settings.enhancer,
         )
         performance: Performance = animator.open(avatar)
         return performance

@@ -26,6 +26,10 @@ def cast_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--pose", type=click.Choice(POSES), default="natural", help="How the head moves of itself."
     )
+    @click.option("--animator", help="What shows the face; see `visavis stages`.")
+    @click.option(
+        "--weights", help="What the animator wav2lip draws with: 96, 192, 384 or a folder."
+    )
     @click.option("--size", type=click.IntRange(128, 2160), help="Shorter side, pixels.")
     @click.option("--seed", type=click.IntRange(0), help="Of the head's own motion.")
     @click.option("--label/--no-label", default=None, help='The visible "AI generated".')
@@ -38,6 +42,8 @@ def cast_options(function: Callable[..., Any]) -> Callable[..., Any]:
         emotion: Any,
         intensity: float | None,
         pose: Any,
+        animator: str | None,
+        weights: str | None,
         size: int | None,
         seed: int | None,
         label: bool | None,
@@ -48,12 +54,16 @@ def cast_options(function: Callable[..., Any]) -> Callable[..., Any]:
         from visavis.apps.settings import load_settings
 
         given: dict[str, Any] = {
+            "animator": animator,
+            "weights": weights,
             "size": size,
             "seed": seed,
             "label": label,
             "label_text": label_text,
         }
         settings = replace(load_settings(), **{k: v for k, v in given.items() if v is not None})
+        if weights and settings.animator == "puppet":
+            raise click.UsageError("the puppet needs no weights; add --animator wav2lip")
         cast = Cast(settings, avatar, voice, emotion, intensity, pose)
         return function(*args, cast=cast, **rest)
 

@@ -23,6 +23,8 @@ class Settings:
             is of the sample base.
         responder: Stage that answers.
         animator: Stage that shows the face.
+        weights: What the animator draws with, where it needs a choice; empty for the avatar's own.
+        enhancer: Stage that sharpens what the animator draws; empty for none.
         avatar: Who answers; empty for the first one shipped.
         voice_zh: Voice for Chinese; empty for the avatar's own.
         voice_en: Voice for English; empty for the avatar's own.
@@ -42,6 +44,8 @@ class Settings:
     hint: str = "办理、补办、居住证、身份证、社保卡、护照、公积金。"
     responder: str = "faq"
     animator: str = "puppet"
+    weights: str = ""
+    enhancer: str = ""
     avatar: str = ""
     voice_zh: str = ""
     voice_en: str = ""

@@ -83,14 +83,14 @@ def _show(cast: Cast, speeches: list[Speech]) -> tuple[float, float]:
     performance = cast.open_performance(cast.load_avatar())
     try:
         performance.idle()
-        began = time.thread_time()
+        began = time.process_time()
         for _ in range(FPS):
             performance.idle()
-        idle = time.thread_time() - began
-        began = time.thread_time()
+        idle = time.process_time() - began
+        began = time.process_time()
         segments = [s for speech in speeches for s in performance.feed(speech)]
         segments += performance.flush()
-        shown = time.thread_time() - began
+        shown = time.process_time() - began
     finally:
         performance.close()
     return idle, shown * FPS / sum(len(s.frames) for s in segments)

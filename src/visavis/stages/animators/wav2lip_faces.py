@@ -1,0 +1,137 @@
+"""The squares of an avatar's face that a lip generator works on, encoded once and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from visavis.core.types import Avatar, Floats, Picture
+from visavis.media.lip_crop import SMOOTHING, crop_square, lip_boxes
+from visavis.models.puppet.stand import find_reference
+from visavis.stages.avatars.tuned import digest_of
+
+if TYPE_CHECKING:
+    from visavis.models.wav2lip.predictor import FaceFeatures, Wav2LipPredictor
+
+KEPT_BYTES = 512 << 20
+"""Memory for encoded frames, of all avatars and sessions of this process together: 12 seconds of a
+loop at 192 pixels, 6 at 384. What is beyond is encoded each time; a portrait is one frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedFace:
+    """One frame of an avatar, ready to speak.
+
+    Attributes:
+        crop: uint8 (S, S, 3) RGB, as it is.
+        features: What the generator keeps of it.
+    """
+
+    crop: Picture
+    features: FaceFeatures
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return self.crop.nbytes + self.features.nbytes
+
+
+class FaceShelf:
+    """Encoded frames of some avatars, within a number of bytes. Thread-safe.
+
+    What was used last displaces other avatars, longest unused first, but never frames of its own: a
+    loop goes round, so that the frame used longest ago is the one that comes next, and keeping the
+    newest would find none of them.
+    """
+
+    def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
+        self._most = most_bytes
+        self._avatars: OrderedDict[str, dict[int, EncodedFace]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in use."""
+        return self._bytes
+
+    def find(self, avatar: str, frame: int) -> EncodedFace | None:
+        """Give a frame that is kept."""
+        with self._lock:
+            faces = self._avatars.get(avatar)
+            if faces is None:
+                return None
+            self._avatars.move_to_end(avatar)
+            return faces.get(frame)
+
+    def put(self, avatar: str, frame: int, face: EncodedFace) -> None:
+        """Keep a frame if there is room, or can be made."""
+        with self._lock:
+            faces = self._avatars.setdefault(avatar, {})
+            self._avatars.move_to_end(avatar)
+            if frame in faces:
+                return
+            while self._bytes + face.nbytes > self._most and len(self._avatars) > 1:
+                _, gone = self._avatars.popitem(last=False)
+                self._bytes -= sum(other.nbytes for other in gone.values())
+            if self._bytes + face.nbytes <= self._most:
+                faces[frame] = face
+                self._bytes += face.nbytes
+
+
+_SHELF = FaceShelf()
+
+
+class AvatarFaces:
+    """The face of one avatar, frame by frame, for one generator.
+
+    A generator is given a frame without its lower half, and a reference that shows what is there.
+    The reference of all frames is one: the most frontal with the mouth shut. Each frame's own lower
+    half would fit better, but a generator copies its mouth more than it should, and what is copied
+    would change from frame to frame.
+
+    Args:
+        avatar: With 478 landmarks for each frame.
+        predictor: The generator.
+        network: What tells its weights from others.
+        shelf: Where encoded frames are kept.
+    """
+
+    def __init__(
+        self, avatar: Avatar, predictor: Wav2LipPredictor, network: str, shelf: FaceShelf = _SHELF
+    ) -> None:
+        self._frames = avatar.frames
+        self._predictor = predictor
+        self._shelf = shelf
+        self.landmarks = avatar.track.landmarks
+        self.boxes = _boxes_round(self.landmarks)
+        self.reference = find_reference(avatar)
+        self._key = f"{network} {digest_of(avatar)}"
+        self._reference_crop = self._cut(self.reference)
+
+    def encoded(self, frame: int) -> EncodedFace:
+        """Give a frame, encoding it where it is not kept."""
+        frame %= len(self._frames)
+        face = self._shelf.find(self._key, frame)
+        if face is None:
+            crop = self._cut(frame)
+            (features,) = self._predictor.encode(crop[None], self._reference_crop[None])
+            face = EncodedFace(crop, features)
+            self._shelf.put(self._key, frame, face)
+        return face
+
+    def _cut(self, frame: int) -> Picture:
+        return crop_square(self._frames[frame], self.boxes[frame], self._predictor.size)
+
+
+def _boxes_round(landmarks: Floats) -> Floats:
+    """Squares of the frames of a loop, smoothed over its end as over any other place."""
+    reach = SMOOTHING // 2
+    if len(landmarks) <= 2 * reach:
+        return lip_boxes(landmarks)
+    round_ = np.concatenate([landmarks[-reach:], landmarks, landmarks[:reach]])
+    return lip_boxes(round_)[reach:-reach]
