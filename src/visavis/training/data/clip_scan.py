@@ -189,7 +189,7 @@ def _look(
         trail.faces.append(face)
         trail.missing = 0 if face is not None else trail.missing + 1
         trail.last = face or trail.last
-    going = []
+    going: list[_Trail] = []
     for trail in sorted(trails, key=lambda t: len(t.faces), reverse=True):
         # Two that came upon one face are one.
         doubled = any(_is_same(trail, other) for other in going)
@@ -302,4 +302,4 @@ def _fill(values: Floats, here: npt.NDArray[np.int64]) -> Floats:
     low = np.where(high <= at, high, low)
     share = np.where(high > low, (at - low) / np.maximum(high - low, 1), 0.0)[:, None]
     filled = flat[low] * (1 - share) + flat[high] * share
-    return filled.reshape(values.shape).astype(np.float32)
+    return np.asarray(filled.reshape(values.shape), np.float32)

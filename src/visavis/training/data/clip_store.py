@@ -196,7 +196,7 @@ class ClipStore:
     def recorded(self, clip: ClipInfo) -> tuple[Floats, int]:
         """All sound that is stored of a clip, float32 at 16 kHz, and the sample of its first frame."""
         sound = self._array(clip, "sound", np.int16)
-        return sound / np.float32(32768), clip.lead
+        return np.asarray(sound / np.float32(32768), np.float32), clip.lead
 
     def mel(self, clip: ClipInfo) -> Floats:
         """Log-mel float32 (rows, 80) of ``audio``, 80 rows a second. Do not write into it."""
@@ -256,6 +256,10 @@ class ClipStore:
                     raise IndexError(f"{clip.name} has frames 0 to {clip.frames - 1}, not {i}")
                 coded = packed[stops[i - 1] if i else 0 : stops[i]]
                 decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+                if decoded is None:
+                    raise FileUnreadable(
+                        f"frame {i} of {clip.name} in {self.path} is damaged; prepare it again"
+                    )
                 cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=pictures[row])
         return pictures
 

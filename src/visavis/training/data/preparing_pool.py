@@ -175,7 +175,8 @@ def _work(making: Making, pipe: Any) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    logging.getLogger("libav").setLevel(logging.ERROR)
+    # What is wrong with a video goes to the report, and not between the lines of the terminal.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         readers = load_readers(making.identify)
     except AssetError as error:
