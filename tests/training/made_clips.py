@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from visavis.core.types import Floats, Picture
 from visavis.models.common.mel import log_mel
+from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
 
 RATE = 16_000
 SAMPLES = 640
@@ -91,6 +92,12 @@ class MadeClips:
     @lru_cache(maxsize=64)  # noqa: B019
     def mel(self, clip: MadeClip) -> Floats:
         return log_mel(self.audio(clip))
+
+    def blendshapes(self, clip: MadeClip) -> Floats:
+        units = np.zeros((clip.frames, len(ARKIT_UNITS)), np.float32)
+        opening = self.opening(clip)[: clip.frames * SAMPLES].reshape(clip.frames, SAMPLES)
+        units[:, UNIT_INDEX["jawOpen"]] = opening.mean(axis=1)
+        return units
 
     def landmarks(self, clip: MadeClip) -> npt.NDArray[np.float32]:
         return np.zeros((clip.frames, 478, 2), np.float32)

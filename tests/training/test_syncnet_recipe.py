@@ -12,6 +12,7 @@ import torch
 from tests.training.made_clips import MadeClips
 
 from visavis.evaluation.sync import measure_sync
+from visavis.models.common.units import UNIT_INDEX
 from visavis.models.syncnet.network import SyncNet, SyncNetConfig
 from visavis.training.checkpoint import load_checkpoint
 from visavis.training.data.sync_clips import load_sync_clips
@@ -135,3 +136,23 @@ def test_plateau_is_said(store: MadeClips, tmp_path: Path) -> None:
     task.network.encode_audio = lambda m: torch.tensor([[0.5, np.sqrt(0.75)]]).expand(len(m), 2)
     train(task, loop, tmp_path, tell=said.append)
     assert sum("0.693" in line for line in said) == 1
+
+
+def test_what_lips_do_is_learnt_from_picture_and_sound(store: MadeClips, tmp_path: Path) -> None:
+    config = replace(tiny_syncnet(), lips_weight=0.5)
+    config = replace(config, loop=replace(config.loop, steps=40, evaluate_every=0))
+    run(config, store, tmp_path, tell=lambda line: None)
+    for part in ("lips_seen", "lips_heard"):
+        losses = curve(tmp_path, part)
+        assert losses[-1] < 0.6 * losses[0], losses
+
+
+def test_lips_belong_to_their_windows(store: MadeClips) -> None:
+    clips = load_sync_clips(store, "train", 96)
+    clip, made = clips[0], store.clips[0]
+    told = clip.lip_windows(clip.starts).reshape(len(clip.starts), 5, -1)
+    opening = store.blendshapes(made)[:, UNIT_INDEX["jawOpen"]]
+    for row, start in enumerate(clip.starts):
+        seen = np.corrcoef(told[row, :, 0], opening[start : start + 5])[0, 1]
+        assert seen == pytest.approx(1.0, abs=1e-4) or np.ptp(opening[start : start + 5]) < 1e-6
+    assert not told[..., 1:].any()

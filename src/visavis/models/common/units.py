@@ -47,6 +47,16 @@ MOUTH_UNITS: tuple[str, ...] = (
 _SIDED = {"mouthStretch", "mouthSmile", "mouthPress", "mouthLowerDown", "mouthUpperUp"}
 
 
+def read_mouth(units: Floats) -> Floats:
+    """The way back: ARKit units (T, 52) to mouth channels (T, 12), sides averaged; no ``tongueUp``."""
+    mouth = np.zeros((len(units), len(MOUTH_UNITS)), np.float32)
+    for column, name in enumerate(MOUTH_UNITS):
+        names = (name + "Left", name + "Right") if name in _SIDED else (name,)
+        if names[0] in UNIT_INDEX:
+            mouth[:, column] = units[:, [UNIT_INDEX[n] for n in names]].mean(axis=1)
+    return mouth
+
+
 def expand_mouth(mouth: Floats) -> Floats:
     """Map mouth channels (T, 12) to ARKit units (T, 52). ``tongueUp`` has no unit and is dropped."""
     units = np.zeros((len(mouth), len(ARKIT_UNITS)), np.float32)

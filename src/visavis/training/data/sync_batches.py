@@ -27,6 +27,8 @@ class SyncBatch:
         heard: (K, A) frame with which each window of sound begins.
         clips: (K,) number of each clip.
         people: (K,) number of each person.
+        lips_seen: float32 (K, W, L), what the lips do in the windows of picture.
+        lips_heard: float32 (K, A, L), the same in those of sound.
         seed: Of what augmentation does to it.
     """
 
@@ -36,6 +38,8 @@ class SyncBatch:
     heard: npt.NDArray[np.int64]
     clips: npt.NDArray[np.int64]
     people: npt.NDArray[np.int64]
+    lips_seen: Floats
+    lips_heard: Floats
     seed: int
 
 
@@ -62,7 +66,7 @@ class SyncBatches:
         rng = np.random.default_rng([self._seed, 1, number])
         first = number * self._count
         chosen = [self._pick(first + i) for i in range(self._count)]
-        mouths, mel, seen, heard = [], [], [], []
+        mouths, mel, seen, heard, lips = [], [], [], [], []
         for index in chosen:
             clip = self._clips[index]
             order = rng.permutation(clip.starts)
@@ -73,6 +77,7 @@ class SyncBatches:
             mel.append(clip.mel_windows(sounds))
             seen.append(pictures)
             heard.append(sounds)
+            lips.append(clip.lip_windows(sounds))
         return SyncBatch(
             np.stack(mouths),
             np.stack(mel),
@@ -80,6 +85,8 @@ class SyncBatches:
             np.stack(heard),
             np.array(chosen),
             np.array([self._clips[i].person for i in chosen]),
+            np.stack(lips)[:, : self._windows],
+            np.stack(lips),
             int(rng.integers(2**31)),
         )
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from visavis.core.errors import InputError
 from visavis.core.types import Floats, Picture
 from visavis.models.common.mel import ROWS_PER_SECOND, WINDOW_ROWS
+from visavis.models.common.units import MOUTH_UNITS, read_mouth
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ MARGIN = 4
 """Rows kept above the lower half, so that a crop shifted by augmentation finds real pixels there."""
 WINDOW_FRAMES = 5
 _FPS = 25
+LIPS = WINDOW_FRAMES * len(MOUTH_UNITS)
+"""Numbers that say what the lips of a window do."""
 
 
 class StoredClip(Protocol):
@@ -75,6 +78,8 @@ class SyncClip:
         mel: float32 (T, 80).
         offset: Frames by which the sound is late; what is heard for a frame is taken so much later.
         starts: Frames with which a window begins that lies within picture and sound.
+        lips: float32 (n, 12), the mouth's channels (`MOUTH_UNITS`) about their mean in the clip, in
+            standard deviations of all clips; zeros where the store has none.
     """
 
     name: str
@@ -83,6 +88,12 @@ class SyncClip:
     mel: Floats
     offset: float
     starts: npt.NDArray[np.int64]
+    lips: Floats
+
+    def lip_windows(self, starts: npt.NDArray[np.int64]) -> Floats:
+        """What the lips do in the windows that begin with these frames, float32 (n, LIPS)."""
+        windows: Floats = self.lips[window_frames(starts)].reshape(len(starts), LIPS)
+        return windows
 
     def mel_windows(self, starts: npt.NDArray[np.int64], offset: float | None = None) -> Floats:
         """Sound of the windows that begin with these frames, float32 (n, 80, 16)."""
@@ -161,18 +172,36 @@ def load_sync_clips(
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for _ in pool.map(read, range(len(usable))):
             pass
+    lips = _read_lips(store, [clip for clip, *_ in usable])
     return [
         SyncClip(
-            clip.name, people[clip.person], pixels[firsts[i] : firsts[i + 1]], mel, offset, starts
+            clip.name,
+            people[clip.person],
+            pixels[firsts[i] : firsts[i + 1]],
+            mel,
+            offset,
+            starts,
+            lips[firsts[i] : firsts[i + 1]],
         )
         for i, (clip, mel, offset, starts) in enumerate(usable)
     ]
 
 
+def _read_lips(store: Clips, clips: Sequence[StoredClip]) -> Floats:
+    """Channels of the mouth in all frames of all clips."""
+    read = getattr(store, "blendshapes", None)
+    if read is None:
+        return np.zeros((sum(clip.frames for clip in clips), len(MOUTH_UNITS)), np.float32)
+    tracks = [read_mouth(read(clip)) for clip in clips]
+    # A mouth's shape at rest is the person's, and nothing that can be heard.
+    moves = np.concatenate([track - track.mean(axis=0) for track in tracks])
+    return np.asarray(moves / np.maximum(moves.std(axis=0), 1e-3), np.float32)
+
+
 def lower_halves(crops: Picture, size: int) -> Picture:
     """Square crops (n, S', S', 3) to their lower halves and ``MARGIN`` rows more, (n, R, S, 3)."""
     rows = size // 2 + MARGIN
-    return np.stack([_resize(crop, size)[-rows:] for crop in crops])
+    return np.stack([resize_crop(crop, size)[-rows:] for crop in crops])
 
 
 def lower_half(mouths: Picture) -> Picture:
@@ -199,7 +228,8 @@ def in_parts(clips: Iterable[SyncClip], windows: int) -> Iterator[list[SyncClip]
         yield part
 
 
-def _resize(picture: Picture, size: int) -> Picture:
+def resize_crop(picture: Picture, size: int) -> Picture:
+    """Scale a square picture."""
     import cv2
 
     if picture.shape[0] == size:
