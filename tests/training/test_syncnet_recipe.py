@@ -20,7 +20,6 @@ from visavis.training.loop import train
 from visavis.training.recipes.syncnet import (
     SyncTask,
     SyncTrainConfig,
-    embed,
     run,
     syncnet_96,
     syncnet_96_small,
@@ -28,6 +27,7 @@ from visavis.training.recipes.syncnet import (
     syncnet_384,
     tiny_syncnet,
 )
+from visavis.training.sync_judge import embed
 from visavis.training.task import Held, Share
 
 GOLDEN = (1.793, 0.706, 0.550, 0.484)

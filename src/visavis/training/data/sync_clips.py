@@ -66,6 +66,12 @@ class Clips(Protocol):
     def mel(self, clip: StoredClip) -> Floats:
         """Rows (T, 80)."""
 
+    def audio(self, clip: StoredClip) -> Floats:
+        """Samples at 16 kHz."""
+
+    def landmarks(self, clip: StoredClip) -> Floats:
+        """Vertices (T, 478, 2) in pixels of the crop."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SyncClip:
@@ -78,8 +84,8 @@ class SyncClip:
         mel: float32 (T, 80).
         offset: Frames by which the sound is late; what is heard for a frame is taken so much later.
         starts: Frames with which a window begins that lies within picture and sound.
-        lips: float32 (n, 12), the mouth's channels (`MOUTH_UNITS`) about their mean in the clip, in
-            standard deviations of all clips; zeros where the store has none.
+        lips: float32 (n, 12), the mouth's channels (`MOUTH_UNITS`) about their mean in all clips, in
+            standard deviations; zeros where the store has none.
     """
 
     name: str
@@ -193,9 +199,9 @@ def _read_lips(store: Clips, clips: Sequence[StoredClip]) -> Floats:
     if read is None:
         return np.zeros((sum(clip.frames for clip in clips), len(MOUTH_UNITS)), np.float32)
     tracks = [read_mouth(read(clip)) for clip in clips]
-    # A mouth's shape at rest is the person's, and nothing that can be heard.
-    moves = np.concatenate([track - track.mean(axis=0) for track in tracks])
-    return np.asarray(moves / np.maximum(moves.std(axis=0), 1e-3), np.float32)
+    all_ = np.concatenate(tracks)
+    # Not about each clip's own mean, which a single window cannot know.
+    return np.asarray((all_ - all_.mean(axis=0)) / np.maximum(all_.std(axis=0), 1e-3), np.float32)
 
 
 def lower_halves(crops: Picture, size: int) -> Picture:

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from visavis.evaluation.sync import EmbeddedClip, SyncFigures, measure_sync
 from visavis.models.syncnet.network import (
     SYNCNET_96,
     SYNCNET_96_SMALL,
@@ -40,9 +39,7 @@ from visavis.training.data.sync_clips import (
     Clips,
     SyncClip,
     load_sync_clips,
-    window_frames,
 )
-from visavis.training.devices import autocast
 from visavis.training.loop import Outcome, train
 from visavis.training.losses.sync import (
     Across,
@@ -53,6 +50,7 @@ from visavis.training.losses.sync import (
 )
 from visavis.training.plateau import PlateauGuard
 from visavis.training.prefetch import make_ahead
+from visavis.training.sync_judge import describe, judge
 from visavis.training.task import Batch, Evaluation, Held, LoopConfig, Share, Task
 
 _MOST_SCALE = 100.0
@@ -123,8 +121,17 @@ class SyncTrainConfig:
 
 
 def syncnet_96_small() -> SyncTrainConfig:
-    """The published expert with half of all channels: for hours on a CPU."""
-    return SyncTrainConfig()
+    """The published expert with half of all channels: for hours on a CPU.
+
+    Many clips in a batch and few windows of each: 64 windows of 32 clips take the error of what the
+    lips do to 0.62 of its variance in 75 steps, 64 windows of 16 clips to 0.77.
+    """
+    loop = replace(SyncTrainConfig().loop, learning_rate=1e-3, warmup=60)
+    mild = SyncAugmentation(
+        shift=0.03, scale=0.03, turn=3.0, light=0.2, sharpness=0.4, codec=0.1, noise=0.015, hide=0.0,
+        hiss=0.3, masks=(6, 0),
+    )  # fmt: skip
+    return SyncTrainConfig(loop=loop, clips=32, windows=3, heard=10, augmentation=mild)
 
 
 def syncnet_96() -> SyncTrainConfig:
@@ -304,54 +311,6 @@ class SyncTask(Task):
             "lips_heard": batch.lips_heard,
         }
         return {**{name: torch.from_numpy(a) for name, a in arrays.items()}, "seed": batch.seed}
-
-
-@torch.no_grad()
-def embed(
-    network: nn.Module, clip: SyncClip, loop: LoopConfig, *, as_recorded: bool = False
-) -> EmbeddedClip:
-    """Vectors of all windows of a clip.
-
-    Args:
-        network: A `SyncNet`.
-        clip: Whose stored offset is corrected.
-        loop: Its precision is used.
-        as_recorded: Do not correct the offset.
-    """
-    device = next(network.parameters()).device
-    starts = clip.starts
-    mel = clip.mel_windows(starts, 0.0 if as_recorded else None)
-    mouths = torch.from_numpy(clip.mouths[window_frames(starts)]).to(device)
-    with autocast(loop.precision, device):
-        windows = to_windows(mouths)
-        if loop.channels_last:
-            windows = windows.contiguous(memory_format=torch.channels_last)
-        faces = network.encode_face(windows)  # type: ignore[operator]
-        speech = network.encode_audio(torch.from_numpy(mel).to(device)[:, None])  # type: ignore[operator]
-    return EmbeddedClip(faces.float().cpu().numpy(), speech.float().cpu().numpy(), clip.name)
-
-
-def judge(
-    network: nn.Module,
-    clips: Sequence[SyncClip],
-    loop: LoopConfig,
-    *,
-    as_recorded: bool = False,
-) -> SyncFigures:
-    """Measure an expert on clips; see `measure_sync`."""
-    network.eval()
-    return measure_sync(embed(network, clip, loop, as_recorded=as_recorded) for clip in clips)
-
-
-def describe(figures: SyncFigures) -> str:
-    """Put what an expert reaches into one line."""
-    longest = figures.longest_rows + 4
-    return (
-        f"AUC {figures.auc:.3f} over 0.2 s, {figures.auc_second:.3f} over 1 s (to"
-        f" {figures.second_shift} frames off), {figures.auc_longest:.3f} over {longest / 25:.2f} s;"
-        f" offsets found {figures.found:.1%} (exactly {figures.found_exactly:.1%});"
-        f" cosine {figures.in_sync:.3f} in time, {figures.off:.3f} off; {figures.clips} clips"
-    )
 
 
 def run(
