@@ -44,7 +44,7 @@ def test_a_folder_without_videos_is_bad_input(tmp_path: Path) -> None:
 
 
 def test_offsets_of_nothing(tmp_path: Path) -> None:
-    done = prepare("-o", tmp_path, "--offsets", tmp_path / "expert")
+    done = prepare("-o", tmp_path, "--expert", tmp_path / "expert")
     assert done.returncode == 3
     assert "error: " in done.stderr
     assert "Traceback" not in done.stderr

@@ -69,10 +69,10 @@ if TYPE_CHECKING:
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; one for each core.")
 @click.option("--limit", type=click.IntRange(1), help="Videos at most.")
 @click.option(
-    "--offsets",
+    "--expert",
     type=click.Path(path_type=Path),
-    help="Folder of a sync expert that measures by how much the sound is late, when all is cut."
-    " Without VIDEOS, only that is done.",
+    help="Folder of a sync expert: it tells who speaks where several are in view, and measures by"
+    " how much the sound is late. Without VIDEOS, only that is done.",
 )
 @click.option(
     "--together",
@@ -93,7 +93,7 @@ def command(
     least_face: float,
     jobs: int | None,
     limit: int | None,
-    offsets: Path | None,
+    expert: Path | None,
     together: Any,
     as_json: bool,
 ) -> None:
@@ -103,7 +103,7 @@ def command(
     is the folder that a video lies in, and is in one split only. What could not be used is listed
     with its reason in the report. Stopped by Ctrl-C, it goes on when called again.
     """
-    if not videos and offsets is None:
+    if not videos and expert is None:
         raise click.UsageError("name videos or folders of videos")
     from visavis.training.data.clip_cutting import Cutting
     from visavis.training.data.clip_making import Making
@@ -122,9 +122,9 @@ def command(
             person_by,
             val_share,
         )
-        _prepare(videos, output, settings, jobs or os.cpu_count() or 1, limit)
-    if offsets is not None:
-        _measure(output, offsets, together, made)
+        _prepare(videos, output, settings, jobs or os.cpu_count() or 1, limit, expert)
+    if expert is not None:
+        _measure(output, expert, together, made)
         refresh(output)
     manifest = read_manifest(output)
     report = write_report(output, manifest)
@@ -151,6 +151,7 @@ def _prepare(
     settings: PrepareSettings,
     jobs: int,
     limit: int | None,
+    expert: Path | None,
 ) -> None:
     from visavis.training.data.prepare import prepare
 
@@ -161,7 +162,7 @@ def _prepare(
             text = f"{progress.done} of {progress.sources} videos, {progress.clips} clips{failed}"
             advance(progress.share, text)
 
-        prepare(videos, output, settings, jobs=jobs, limit=limit, told=told)
+        prepare(videos, output, settings, jobs=jobs, limit=limit, expert=expert, told=told)
 
 
 def _measure(output: Path, expert: Path, together: Any, made: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from visavis.media.upright_crop import CROP_SIDE, upright_crop
 from visavis.media.video import read_video
 from visavis.media.video_timing import picture_lateness
 from visavis.training.data.clip_cutting import Cutting, cut_clips, find_turns
+from visavis.training.data.clip_offsets import SURE, compare, find_offset
 from visavis.training.data.clip_scan import BYSTANDER, FaceReaders, Followed, Told, scan_faces
 from visavis.training.data.clip_store import SAMPLE_RATE, SAMPLES_PER_FRAME, ClipInfo
 from visavis.training.data.clip_writer import PackedClip, pack_clip
@@ -28,6 +29,7 @@ from visavis.training.data.who_speaks import lip_opening, speaks_alone
 AROUND = 25
 """Frames of sound kept before and after a clip where there are any, so that an offset can be taken
 out without loss."""
+_UNCLEAR = "several people, and it is not clear that this one speaks"
 _KEEP_BYTES = 256 << 20
 """Videos whose frames fit into this are decoded once, others twice."""
 _QUALITY_EVERY = 5
@@ -72,12 +74,14 @@ class _Plan:
         face: The face in its frames alone.
         boxes: float32 (T, 4) pixels of the video.
         faces: In view at most, this one included.
+        is_clear: Whether it is known that this face speaks; else the expert is asked.
     """
 
     start: int
     face: Followed
     boxes: Floats
     faces: int
+    is_clear: bool
 
     @property
     def end(self) -> int:
@@ -128,8 +132,10 @@ def make_clips(
     for plan, crops in _cut_out(plans, images, making, readers):
         if crops.sharpness < making.least_sharp:
             refused["not sharp"] += 1
-            continue
-        yield _pack(plan, crops, sound, name_clip(source, plan.start), source, person, making)
+        elif not (plan.is_clear or _speaks(plan, crops, sound, readers)):
+            refused[_UNCLEAR] += 1
+        else:
+            yield _pack(plan, crops, sound, name_clip(source, plan.start), source, person, making)
 
 
 def name_clip(source: str, start: int) -> str:
@@ -189,9 +195,24 @@ def _plan(
     ]
     heard = sound[start * SAMPLES_PER_FRAME : end * SAMPLES_PER_FRAME]
     rivals = [other.landmarks for other in others if len(other) == len(face)]
-    if others and not (len(rivals) == len(others) and speaks_alone(face.landmarks, rivals, heard)):
-        return "several people, and it is not clear that this one speaks"
-    return _Plan(start, face, boxes, 1 + len(others))
+    is_clear = len(rivals) == len(others) and speaks_alone(face.landmarks, rivals, heard)
+    return _Plan(start, face, boxes, 1 + len(others), is_clear)
+
+
+def _speaks(plan: _Plan, crops: _Crops, sound: Floats, readers: FaceReaders) -> bool:
+    """Ask the expert, if there is one, whether lips and sound belong together."""
+    if readers.expert is None:
+        return False
+    around, lead = _sound_around(plan, sound)
+    found = find_offset([compare(np.stack(crops.frames), around, lead, readers.expert)])
+    return found.confidence >= SURE
+
+
+def _sound_around(plan: _Plan, sound: Floats) -> tuple[Floats, int]:
+    """The sound of a clip with what is before and after, and the sample of the first frame."""
+    first = max(0, plan.start - AROUND) * SAMPLES_PER_FRAME
+    last = (plan.end + AROUND) * SAMPLES_PER_FRAME
+    return sound[first:last], plan.start * SAMPLES_PER_FRAME - first
 
 
 def _read_frames(path: Path, plans: Sequence[_Plan]) -> Iterator[tuple[int, Picture]]:
@@ -281,9 +302,7 @@ def _pack(
     person: str,
     making: Making,
 ) -> PackedClip:
-    first = max(0, plan.start - AROUND) * SAMPLES_PER_FRAME
-    last = (plan.end + AROUND) * SAMPLES_PER_FRAME
-    lead = plan.start * SAMPLES_PER_FRAME - first
+    around, lead = _sound_around(plan, sound)
     heard = sound[plan.start * SAMPLES_PER_FRAME : plan.end * SAMPLES_PER_FRAME]
     face = plan.face
     landmarks = np.stack(
@@ -314,7 +333,7 @@ def _pack(
     return pack_clip(
         info,
         np.stack(crops.frames),
-        sound[first:last],
+        around,
         landmarks.astype(np.float32),
         face.blendshapes,
         face.pose,

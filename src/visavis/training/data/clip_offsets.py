@@ -18,6 +18,8 @@ from visavis.models.common.mel import log_mel
 from visavis.training.data.clip_store import SAMPLES_PER_FRAME, ClipInfo, ClipStore
 from visavis.training.data.clip_writer import ClipWriter
 
+Curve: TypeAlias = tuple[Floats, Floats]
+"""Sums of distances (31,) at the offsets -15 to 15, and on how many windows each (31,)."""
 Together: TypeAlias = Literal["clip", "source", "person"]
 
 SEARCHED = 15
@@ -76,7 +78,7 @@ def measure_offsets(
         What was measured, by clip; also what was not sure enough to be noted.
     """
     store = ClipStore(path)
-    curves: dict[str, list[tuple[Floats, Floats]]] = {}
+    curves: dict[str, list[Curve]] = {}
     groups = {clip.name: _group(clip, together) for clip in store.clips}
     for done, clip in enumerate(store.clips):
         curves.setdefault(groups[clip.name], []).append(distance_curve(store, clip, expert))
@@ -98,11 +100,22 @@ def measure_offsets(
     return measured
 
 
-def distance_curve(store: ClipStore, clip: ClipInfo, expert: Expert) -> tuple[Floats, Floats]:
-    """Sums of distances (31,) of lips and sound at each offset, and on how many windows (31,)."""
-    frames = store.frames(clip)
-    faces = expert.embed_faces(_resize(frames, expert.size))
+def distance_curve(store: ClipStore, clip: ClipInfo, expert: Expert) -> Curve:
+    """Of a stored clip, with the sound around it."""
     sound, lead = store.recorded(clip)
+    return compare(store.frames(clip), sound, lead, expert)
+
+
+def compare(frames: Picture, sound: Floats, lead: int, expert: Expert) -> Curve:
+    """Distances of lips and sound at each offset.
+
+    Args:
+        frames: Crops uint8 (T, S, S, 3).
+        sound: float32 (n,) at 16 kHz.
+        lead: The sample that belongs to the first frame; a multiple of a frame's samples.
+        expert: Of any size; the crops are resized to it.
+    """
+    faces = expert.embed_faces(_resize(frames, expert.size))
     speech = expert.embed_speech(log_mel(sound))
     before = lead // SAMPLES_PER_FRAME
     sums = np.zeros(2 * SEARCHED + 1, np.float32)
@@ -120,7 +133,7 @@ def distance_curve(store: ClipStore, clip: ClipInfo, expert: Expert) -> tuple[Fl
     return sums, counts
 
 
-def find_offset(curves: list[tuple[Floats, Floats]]) -> Measured:
+def find_offset(curves: list[Curve]) -> Measured:
     """The offset that some clips have in common; 0 without confidence where they are too short."""
     sums = np.sum([s for s, _ in curves], axis=0)
     counts = np.sum([c for _, c in curves], axis=0)

@@ -19,7 +19,9 @@ from visavis.media.video import read_video
 from visavis.models.common.units import ARKIT_UNITS
 from visavis.models.face_landmarker.predictor import LANDMARKS, LEVEL_PITCH, Face, FaceLandmarker
 from visavis.models.sface.predictor import FaceIdentity
+from visavis.models.syncnet.predictor import SyncExpert
 from visavis.models.yunet.predictor import FaceDetector
+from visavis.training.data.clip_offsets import Expert
 
 Told: TypeAlias = Callable[[int], None]
 """Called with the number of frames that were looked at so far; may raise to stop."""
@@ -40,20 +42,37 @@ _SAME = 0.3
 
 @dataclass(frozen=True, slots=True)
 class FaceReaders:
-    """The networks that look at faces; without ``identity`` nobody asks whose they are."""
+    """The networks that look at faces.
+
+    Attributes:
+        detector: Finds all.
+        landmarker: Follows one.
+        identity: Knows them again; None where nobody asks who they are.
+        expert: Tells who speaks where loudness does not; None where there is none yet.
+    """
 
     detector: FaceDetector
     landmarker: FaceLandmarker
     identity: FaceIdentity | None = None
+    expert: Expert | None = None
 
 
-def load_readers(identify: bool = False) -> FaceReaders:
+def load_readers(identify: bool = False, expert: Path | None = None) -> FaceReaders:
     """Load the networks.
+
+    Args:
+        identify: Whether faces shall be known again.
+        expert: Folder of a sync expert.
 
     Raises:
         MissingWeights: One of them is not on this machine.
     """
-    return FaceReaders(FaceDetector(), FaceLandmarker(), FaceIdentity() if identify else None)
+    return FaceReaders(
+        FaceDetector(),
+        FaceLandmarker(),
+        FaceIdentity() if identify else None,
+        None if expert is None else SyncExpert(expert, threads=1),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,14 +135,34 @@ class FaceScan:
     kept: tuple[Picture, ...] | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What is kept of a face in a frame: some 4 KB, for there may be hours of them."""
+
+    landmarks: Floats
+    blendshapes: Floats
+    pose: Floats
+    score: float
+
+
 @dataclass
 class _Trail:
     """A face while it is being followed."""
 
     start: int
-    faces: list[Face | None] = field(default_factory=list)
+    seen: list[_Seen | None] = field(default_factory=list)
     last: Face | None = None
     missing: int = 0
+
+    def add(self, face: Face | None) -> None:
+        if face is None:
+            self.seen.append(None)
+            self.missing += 1
+            return
+        pose = face.pose - np.array([0, LEVEL_PITCH, 0], np.float32)
+        points = face.landmarks[:, :2].copy()
+        self.seen.append(_Seen(points, face.blendshapes, pose, face.score))
+        self.last, self.missing = face, 0
 
 
 def scan_faces(
@@ -185,12 +224,9 @@ def _look(
 ) -> list[_Trail]:
     """Follow each face into this frame, and look for new ones now and then."""
     for trail in trails:
-        face = readers.landmarker.track(image, trail.last, anew=False)
-        trail.faces.append(face)
-        trail.missing = 0 if face is not None else trail.missing + 1
-        trail.last = face or trail.last
+        trail.add(readers.landmarker.track(image, trail.last, anew=False))
     going: list[_Trail] = []
-    for trail in sorted(trails, key=lambda t: len(t.faces), reverse=True):
+    for trail in sorted(trails, key=lambda t: len(t.seen), reverse=True):
         # Two that came upon one face are one.
         doubled = any(_is_same(trail, other) for other in going)
         if trail.missing > LONGEST_GAP or doubled:
@@ -208,7 +244,8 @@ def _look(
         face = readers.landmarker.detect(image, box)
         if face is None:
             continue
-        trail = _Trail(index, [face], face)
+        trail = _Trail(index)
+        trail.add(face)
         if not any(_is_same(trail, other) for other in going):
             going.append(trail)
     return going
@@ -246,17 +283,17 @@ def _common(one: Floats, other: Floats) -> float:
 
 def _stretches(trail: _Trail, cuts: npt.NDArray[np.int64]) -> list[Followed]:
     """The parts of a trail without cut, jump or long gap, gaps filled in."""
-    count = len(trail.faces)
-    while count and trail.faces[count - 1] is None:
+    count = len(trail.seen)
+    while count and trail.seen[count - 1] is None:
         count -= 1
     landmarks = np.zeros((count, LANDMARKS, 2), np.float32)
     blendshapes = np.zeros((count, len(ARKIT_UNITS)), np.float32)
     pose = np.zeros((count, 3), np.float32)
     scores = np.zeros(count, np.float32)
-    for i, face in enumerate(trail.faces[:count]):
+    for i, face in enumerate(trail.seen[:count]):
         if face is not None:
-            landmarks[i], blendshapes[i] = face.landmarks[:, :2], face.blendshapes
-            pose[i], scores[i] = face.pose - np.array([0, LEVEL_PITCH, 0]), face.score
+            landmarks[i], blendshapes[i] = face.landmarks, face.blendshapes
+            pose[i], scores[i] = face.pose, face.score
     seen = np.flatnonzero(scores > 0)
     breaks = {int(cut) - trail.start for cut in cuts}
     parts, first = [], 0

@@ -77,6 +77,7 @@ def prepare(
     *,
     jobs: int = 1,
     limit: int | None = None,
+    expert: Path | None = None,
     told: Told = lambda progress: None,
 ) -> dict[str, Any]:
     """Prepare videos, or go on where an earlier run was stopped.
@@ -90,6 +91,7 @@ def prepare(
         settings: How.
         jobs: Worker processes.
         limit: Videos at most, the first by name.
+        expert: Folder of a sync expert, which tells who speaks where that is not clear.
         told: Told how far it is.
 
     Returns:
@@ -106,7 +108,7 @@ def prepare(
         _check_settings(writer, output, settings)
         progress = Progress(sources=len(sources))
         try:
-            _make_all(sources, writer, settings, jobs, progress, told)
+            _make_all(sources, writer, settings, jobs, expert, progress, told)
         finally:
             # Also when stopped: what is there can be trained on and says what it is.
             _place(writer, sources, settings)
@@ -120,6 +122,7 @@ def _make_all(
     writer: ClipWriter,
     settings: PrepareSettings,
     jobs: int,
+    expert: Path | None,
     progress: Progress,
     told: Told,
 ) -> None:
@@ -129,7 +132,7 @@ def _make_all(
     progress.clips = sum(map(len, have.values()))
     told(progress)
     making = replace(settings.making, identify=settings.person_by == "face")
-    with _closing(run_pool(waiting, making, have, jobs)) as events:
+    with _closing(run_pool(waiting, making, have, jobs, expert)) as events:
         for event in events:
             match event:
                 case PackedClip():

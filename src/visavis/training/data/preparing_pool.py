@@ -76,6 +76,7 @@ def run_pool(
     making: Making,
     have: Mapping[str, Sequence[str]],
     jobs: int,
+    expert: Path | None = None,
 ) -> Iterator[Event]:
     """Make clips of videos in worker processes.
 
@@ -84,6 +85,7 @@ def run_pool(
         making: What clips are to be like.
         have: For each source, clips that are there already.
         jobs: Processes.
+        expert: Folder of a sync expert, which tells who speaks where that is not clear.
 
     Yields:
         Clips and how far it is, as they come; one ``Outcome`` for each source after its clips.
@@ -97,7 +99,7 @@ def run_pool(
     try:
         while waiting or any(worker.source for worker in workers):
             while waiting and len(workers) < jobs:
-                workers.append(_Worker(context, making))
+                workers.append(_Worker(context, making, expert))
             for worker in workers:
                 if waiting and worker.source is None:
                     source = waiting.pop()
@@ -125,10 +127,12 @@ class _Worker:
     words are not read waits with its next.
     """
 
-    def __init__(self, context: Any, making: Making) -> None:
+    def __init__(self, context: Any, making: Making, expert: Path | None) -> None:
         self.source: str | None = None
         self.pipe, theirs = context.Pipe()
-        self.process: Any = context.Process(target=_work, args=(making, theirs), daemon=True)
+        self.process: Any = context.Process(
+            target=_work, args=(making, expert, theirs), daemon=True
+        )
         self.process.start()
         theirs.close()
 
@@ -168,7 +172,7 @@ class _Worker:
             self.process.join()
 
 
-def _work(making: Making, pipe: Any) -> None:
+def _work(making: Making, expert: Path | None, pipe: Any) -> None:
     """What a worker process does."""
     # Ctrl-C goes to the whole group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -178,7 +182,7 @@ def _work(making: Making, pipe: Any) -> None:
     # What is wrong with a video goes to the report, and not between the lines of the terminal.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        readers = load_readers(making.identify)
+        readers = load_readers(making.identify, expert)
     except AssetError as error:
         pipe.send(error)
         return
