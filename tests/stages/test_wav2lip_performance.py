@@ -323,6 +323,35 @@ class TestKeptFaces:
                 faces.encoded(i)
         assert len(encoded) == len(loop.frames)
 
+    def test_a_loop_is_encoded_while_nobody_speaks(
+        self, weights: Path, loop: Avatar, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        encoded = []
+        encode = Wav2LipPredictor.encode
+        monkeypatch.setattr(
+            Wav2LipPredictor, "encode", lambda *a: (encoded.append(1), encode(*a))[1]
+        )
+        opened = open_still(weights, loop)
+        shelf = FaceShelf()
+        faces = AvatarFaces(loop, opened._predictor, "x", shelf)
+        performance = Wav2LipPerformance(
+            *PuppetAnimator(size=192, liveliness="still").set_up(loop), opened._predictor, faces
+        )
+        del encoded[:]
+        performance.attend(True)
+        performance.idle()
+        assert not encoded, "who listens leaves the machine to those who hear"
+        performance.attend(False)
+        for _ in range(30):
+            performance.idle()
+        assert len(encoded) == len(loop.frames) - 1, "one was needed to open"
+        one = FaceShelf(faces.encoded(0).nbytes)
+        narrow = AvatarFaces(loop, opened._predictor, "x", one)
+        narrow.encoded(0)
+        del encoded[:]
+        narrow.encode_ahead(5)
+        assert not encoded, "what cannot be kept is not made ahead"
+
     def test_other_weights_and_other_avatars_do_not_mix(
         self, weights: Path, loop: Avatar, portrait: Avatar
     ) -> None:

@@ -80,7 +80,7 @@ class MouthPatch:
         square = apply(self._to_ground, [[-0.5, -0.5], [size - 0.5, size - 0.5]])
         outline = self._outline(marks, float(square[1, 0] - square[0, 0]))
         self.where, mask = self._find_mask(outline, square, ground.pixels.shape[:2])
-        self._mask = mask
+        self._mask, self._rest_of_mask = mask, 1 - mask
         y0, x0 = self.where[0].start, self.where[1].start
         self._to_part = compose([[1, 0, -x0], [0, 1, -y0]], self._to_ground)
         self._base = np.ascontiguousarray(ground.pixels[self.where])
@@ -152,9 +152,12 @@ class MouthPatch:
         part = self._match_colours(face, self._top * factor)
         part = strengthen(part, self._sharpening, len(face))
         drawn = cv2.add(self._to_base(part, factor), self._detail, dtype=cv2.CV_8U)
-        mask = self._mask if share >= 1 else self._mask * np.float32(max(share, 0.0))
+        mask, rest = self._mask, self._rest_of_mask
+        if share < 1:
+            mask = mask * np.float32(max(share, 0.0))
+            rest = 1 - mask
         under = self._base if over is None else over.pixels
-        pixels = cv2.blendLinear(np.asarray(drawn, np.uint8), under, mask, 1 - mask)
+        pixels = cv2.blendLinear(np.asarray(drawn, np.uint8), under, mask, rest)
         share = share if over is None else max(share, over.share)
         return Overlay(self.where, np.asarray(pixels, np.uint8), share)
 

@@ -183,6 +183,9 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
         return self._go_on(pose, row)
 
     def _rest(self) -> Look:
+        if not (self._expression.listening or self._sparing):
+            # Somebody may be about to speak, and then there is less time.
+            self._faces.encode_ahead(self._shown)
         # A mouth that was cut off says what it would have said had the sound ended there.
         return self._go_on(self._expression.idle(self._shown), self._mouth.heard.fall_silent())
 

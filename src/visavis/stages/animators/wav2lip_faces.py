@@ -68,6 +68,10 @@ class FaceShelf:
             self._avatars.move_to_end(avatar)
             return faces.get(frame)
 
+    def has_room(self, count: int) -> bool:
+        """Whether so many bytes can be kept without anything giving way."""
+        return self._bytes + count <= self._most
+
     def put(self, avatar: str, frame: int, face: EncodedFace) -> None:
         """Keep a frame if there is room, or can be made."""
         with self._lock:
@@ -112,6 +116,7 @@ class AvatarFaces:
         self.reference = find_reference(avatar)
         self._key = f"{network} {digest_of(avatar)}"
         self._reference_crop = self._cut(self.reference)
+        self._each = 0  # bytes of one frame, once that is known
 
     def encoded(self, frame: int) -> EncodedFace:
         """Give a frame, encoding it where it is not kept."""
@@ -121,8 +126,15 @@ class AvatarFaces:
             crop = self._cut(frame)
             (features,) = self._predictor.encode(crop[None], self._reference_crop[None])
             face = EncodedFace(crop, features)
+            self._each = face.nbytes
             self._shelf.put(self._key, frame, face)
         return face
+
+    def encode_ahead(self, frame: int) -> None:
+        """Encode a frame before it speaks, if it can be kept."""
+        frame %= len(self._frames)
+        if self._shelf.find(self._key, frame) is None and self._shelf.has_room(self._each):
+            self.encoded(frame)
 
     def _cut(self, frame: int) -> Picture:
         return crop_square(self._frames[frame], self.boxes[frame], self._predictor.size)
