@@ -46,7 +46,7 @@ _SOFT = 0.004
 """What is finer than this, in sides of the square, counts as sharpness."""
 _SHARPEST = 1.0
 """Most that fine detail is strengthened by: beyond that, noise would be seen."""
-_ENLARGED = 1.5
+_ENLARGED = 2.2
 """From this scale on the square is enlarged smoothly first, or its pixels would show."""
 _SHRUNK = 0.6
 """Below this scale it is shrunk first, or it would flicker."""
