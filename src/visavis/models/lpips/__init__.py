@@ -1,0 +1,1 @@
+"""LPIPS: how different two pictures look, by what networks for recognising things see in them."""

@@ -1,0 +1,396 @@
+"""Recipes: the lip generator, which draws the lower half of a face as the sound demands.
+
+Sources: Prajwal et al., "A Lip Sync Expert Is All You Need" (ACM MM 2020), section 3; the paper of
+Wav2Lip-384. The losses are theirs: absolute error, a frozen expert, optionally a critic of quality.
+LPIPS and features of VGG16 may be added, which keep teeth and lips sharp where the absolute error
+alone would blur what it cannot foresee.
+
+Shapes: B samples of five frames, S the width of the square crop, N = 5 B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from visavis.models.common.convolutions import Layers
+from visavis.models.lpips.network import Backbone
+from visavis.models.wav2lip.export import default_top
+from visavis.models.wav2lip.network import (
+    WAV2LIP_96,
+    WAV2LIP_192,
+    WAV2LIP_384,
+    Wav2Lip,
+    Wav2LipConfig,
+)
+from visavis.training.data.lip_augmentation import LipAugmentation, augment_faces, to_pictures
+from visavis.training.data.lip_batches import LipBatches
+from visavis.training.data.sync_augmentation import SyncAugmentation, augment_mel
+from visavis.training.data.sync_clips import WINDOW_FRAMES, Clips
+from visavis.training.lip_judge import LipJudge
+from visavis.training.loop import Outcome, train
+from visavis.training.losses.lip_sync import FrozenExpert, load_expert
+from visavis.training.losses.perceptual import PerceptualLoss
+from visavis.training.losses.quality_critic import CriticObjective, QualityCritic, fool
+from visavis.training.prefetch import make_ahead
+from visavis.training.task import Batch, Evaluation, Held, LoopConfig, Share, Task
+
+SyncStart: TypeAlias = Literal["ready", "always"]
+
+
+@dataclass(frozen=True)
+class LipTrainConfig:
+    """All that the result depends on, besides the data and the expert's weights.
+
+    Attributes:
+        network: Sizes.
+        loop: Length, speed and precision.
+        expert: Checkpoint of the lip-sync expert, or its folder.
+        batch: Samples of five frames in a batch.
+        top: First row that is drawn, above the lower half: what the shipped decoder draws. 0 for all,
+            as published, which costs half as much again.
+        sync_weight: Of the expert's loss.
+        sync_start: ``ready``: from when the evaluation's sync loss is below ``sync_ready``, as
+            published; ``always``: from the first step, for which a lower weight is wise.
+        sync_ready: See there.
+        critic_weight: Of being taken for real by the critic of quality; 0 for no critic. 0.07 is
+            the published one.
+        lpips_weight: Of LPIPS of the lower half.
+        feature_weight: Of the absolute difference of the backbone's features.
+        backbone: Of both: ``alexnet`` is cheap, ``vgg16`` is the usual one.
+        augmentation: Of the pictures.
+        sound: Augmentation of the generator's sound; None for nothing. Only what it says of mel
+            windows counts.
+        train_clips: At most, 0 for all; for trying things out.
+        val_clips: Clips that are judged, evenly taken, 0 for all.
+        data_seed: Of the batches.
+        workers: Threads that make batches.
+    """
+
+    network: Wav2LipConfig = WAV2LIP_96
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            steps=10_000,
+            learning_rate=3e-4,
+            warmup=200,
+            weight_decay=0.0,
+            clip_norm=1.0,
+            mean_decay=0.999,
+            precision="bf16-mixed",
+            channels_last=True,
+            log_every=20,
+            evaluate_s=1800.0,
+        )
+    )
+    expert: str = ""
+    batch: int = 8
+    top: int = default_top(96)
+    sync_weight: float = 0.03
+    sync_start: SyncStart = "ready"
+    sync_ready: float = 0.75
+    critic_weight: float = 0.0
+    lpips_weight: float = 0.1
+    feature_weight: float = 0.0
+    backbone: Backbone = "alexnet"
+    augmentation: LipAugmentation = field(default_factory=LipAugmentation)
+    sound: SyncAugmentation | None = field(
+        default_factory=lambda: SyncAugmentation(hiss=0.3, masks=(4, 0))
+    )
+    train_clips: int = 0
+    val_clips: int = 24
+    data_seed: int = 1
+    workers: int = 2
+
+
+def wav2lip_96() -> LipTrainConfig:
+    """The published generator; hours on a CPU."""
+    return LipTrainConfig()
+
+
+def wav2lip_192() -> LipTrainConfig:
+    """Twice the width, for as much work as the published one; hours on a CPU."""
+    return LipTrainConfig(network=WAV2LIP_192, top=default_top(192))
+
+
+def wav2lip_384() -> LipTrainConfig:
+    """The paper's generator, appendices 2 and 3; for a GPU, or a night on a CPU."""
+    return LipTrainConfig(network=WAV2LIP_384, top=default_top(384), batch=4)
+
+
+def wav2lip_96_gpu() -> LipTrainConfig:
+    """The published generator, in large batches."""
+    return _for_gpu(wav2lip_96())
+
+
+def wav2lip_192_gpu() -> LipTrainConfig:
+    """Twice the width, in large batches, with VGG16 and a critic."""
+    return _for_gpu(wav2lip_192())
+
+
+def wav2lip_384_gpu() -> LipTrainConfig:
+    """The paper's generator, in large batches, with VGG16 and a critic."""
+    return replace(_for_gpu(wav2lip_384()), batch=32)
+
+
+def tiny_wav2lip() -> LipTrainConfig:
+    """A minute of a tiny generator, for tests and for trying out."""
+
+    def thin(block: Layers) -> Layers:
+        return tuple((max(8, channels // 8), *rest) for channels, *rest in block)  # type: ignore[misc]
+
+    # Half the published width: without its outermost blocks.
+    face = (((8, 7, 1, 3),), *map(thin, WAV2LIP_96.face[2:]))
+    decoder = tuple(map(thin, WAV2LIP_96.decoder[:-1]))
+    network = Wav2LipConfig(48, face, thin(WAV2LIP_96.audio), decoder, output=16)
+    loop = LoopConfig(
+        steps=160,
+        learning_rate=4e-3,
+        warmup=5,
+        weight_decay=0.0,
+        mean_decay=0.9,
+        log_every=10,
+        evaluate_every=80,
+        device="cpu",
+        board=False,
+    )
+    plain = LipAugmentation(light=0.0, saturation=0.0)
+    return LipTrainConfig(
+        network,
+        loop,
+        batch=4,
+        top=default_top(48),
+        lpips_weight=0.0,
+        augmentation=plain,
+        sound=None,
+        val_clips=3,
+        workers=1,
+    )
+
+
+def _for_gpu(config: LipTrainConfig) -> LipTrainConfig:
+    return replace(
+        config,
+        loop=replace(config.loop, evaluate_s=300.0, learning_rate=4e-4),
+        batch=64,
+        critic_weight=0.01,
+        backbone="vgg16",
+        workers=12,
+    )
+
+
+class LipObjective(nn.Module):
+    """The generator and the loss of a batch.
+
+    Args:
+        network: The generator.
+        config: The weights of the parts.
+        expert: Frozen, or None.
+        looks: The perceptual loss, or None.
+        critic: Learns beside, or None.
+    """
+
+    sync_on: Tensor
+
+    def __init__(
+        self,
+        network: Wav2Lip,
+        config: LipTrainConfig,
+        expert: FrozenExpert | None,
+        looks: PerceptualLoss | None,
+        critic: QualityCritic | None,
+    ) -> None:
+        super().__init__()
+        self.network, self.expert, self.looks = network, expert, looks
+        # In a tuple, so that its weights are not this module's.
+        self._critic = (critic,)
+        self._config = config
+        self.register_buffer("sync_on", torch.tensor(config.sync_start == "always"))
+
+    def forward(
+        self, held: Held, step: int
+    ) -> tuple[Tensor, Mapping[str, Tensor], tuple[Tensor, Tensor]]:
+        """Frames of a batch (see `LipBatch`) to the loss, its parts, and made and real halves."""
+        config, batch = self._config, held.batch
+        size, top = config.network.size, config.top
+        with torch.no_grad(), torch.autocast(batch["mel"].device.type, enabled=False):
+            pictures = torch.cat([batch["frames"], batch["references"]], 1)
+            pictures = augment_faces(to_pictures(pictures), config.augmentation, batch["seed"])
+            wanted, reference = pictures.split(WINDOW_FRAMES, 1)
+            face = join_face(wanted.flatten(0, 1), reference.flatten(0, 1))
+            mel = batch["mel"]
+            if config.sound is not None:
+                mel = augment_mel(mel, config.sound, batch["seed"])
+            if config.loop.channels_last:
+                face = face.contiguous(memory_format=torch.channels_last)
+        made = draw(self.network, mel.flatten(0, 1)[:, None], face, top).float()
+        real = wanted.flatten(0, 1)[:, :, top:]
+        half = size // 2 - top
+        made_half, real_half = made[:, :, half:], real[:, :, half:]
+        total = l1 = (made - real).abs().mean()
+        parts = {"l1": l1}
+        if self.expert is not None and bool(self.sync_on):
+            frames = made_half.unflatten(0, (-1, WINDOW_FRAMES))
+            sync = self.expert(frames, batch["sync_mel"])
+            total, parts["sync"] = total + config.sync_weight * sync, sync
+        if self.looks is not None:
+            looks = self.looks(made_half, real_half)
+            total = total + config.lpips_weight * looks.lpips
+            total = total + config.feature_weight * looks.features
+            parts |= {"lpips": looks.lpips, "features": looks.features}
+        (critic,) = self._critic
+        if critic is not None:
+            fooled = fool(critic, made_half)
+            total, parts["fool"] = total + config.critic_weight * fooled, fooled
+        return total, parts, (made_half, real_half)
+
+
+def join_face(frames: Tensor, references: Tensor) -> Tensor:
+    """Frames without their lower halves and references, (N, 3, S, S) each, to (N, 6, S, S)."""
+    masked = frames.clone()
+    masked[:, :, frames.shape[2] // 2 :] = 0
+    return torch.cat([masked, references], 1)
+
+
+def draw(network: Wav2Lip, mel: Tensor, face: Tensor, top: int) -> Tensor:
+    """Rows from ``top`` on: (N, 1, 80, 16) and (N, 6, S, S) to (N, 3, S - top, S)."""
+    features = network.encode_face(face)
+    rows = network.config.first_rows(top)
+    kept = [feature[:, :, row:] for feature, row in zip(features, rows, strict=True)]
+    return network.decode(network.encode_audio(mel), kept, top)
+
+
+class LipTask(Task):
+    """The generator's side of training.
+
+    Args:
+        config: A recipe's result.
+        store: Prepared clips; its split ``train`` is learnt from, ``val`` judged on.
+        out: Folder for the samples.
+    """
+
+    def __init__(self, config: LipTrainConfig, store: Clips, out: Path) -> None:
+        torch.manual_seed(config.loop.seed)
+        self.network: Wav2Lip = Wav2Lip(config.network)
+        critic = QualityCritic(config.network.size) if config.critic_weight else None
+        judging = [clip for clip in store.clips if clip.split == "val"]
+        expert = load_expert(config.expert) if config.sync_weight or config.expert else None
+        looks = config.lpips_weight or config.feature_weight
+        self.objective = LipObjective(
+            self.network,
+            config,
+            expert if config.sync_weight else None,
+            PerceptualLoss(config.backbone) if looks else None,
+            critic,
+        )
+        self.critic = CriticObjective(critic) if critic is not None else None
+        self.frozen = ("expert.", "looks.")
+        self.samples = (config.batch * WINDOW_FRAMES, "frames")
+        self._config = config
+        self._batches = LipBatches(
+            store,
+            _first([clip for clip in store.clips if clip.split == "train"], config.train_clips),
+            config.network.size,
+            config.network.lead,
+            config.batch,
+            config.data_seed,
+        )
+        self._judge = (
+            LipJudge(store, _first(judging, config.val_clips), expert, config.loop, config.top, out)
+            if judging
+            else None
+        )
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def content(self) -> Mapping[str, Any]:
+        """The network's sizes and the recipe."""
+        return {"network": asdict(self._config.network), "recipe": asdict(self._config)}
+
+    def batches(self, first: int, share: Share) -> Iterator[Batch]:
+        """Make batches ahead in threads."""
+        return make_ahead(
+            self._make,
+            first * share.world + share.rank,
+            share.world,
+            depth=self._config.workers + 2,
+            workers=self._config.workers,
+        )
+
+    def evaluate(self, network: nn.Module, step: int) -> Evaluation | None:
+        """Draw clips of people that it has not seen, with their own sound and with others'."""
+        assert isinstance(network, Wav2Lip)
+        return self._judge.judge(network, step) if self._judge is not None else None
+
+    def heed(self, figures: Mapping[str, float]) -> None:
+        """Switch the expert's loss on, once lips are near enough for it to mean something."""
+        objective = self.objective
+        assert isinstance(objective, LipObjective)
+        if figures.get("sync_loss", float("inf")) < self._config.sync_ready:
+            objective.sync_on.fill_(True)
+
+    def _make(self, number: int) -> Batch:
+        batch = self._batches.make(number)
+        arrays = {
+            "frames": batch.frames,
+            "references": batch.references,
+            "mel": batch.mel,
+            "sync_mel": batch.sync_mel,
+        }
+        return {**{name: torch.from_numpy(a) for name, a in arrays.items()}, "seed": batch.seed}
+
+
+def run(
+    config: LipTrainConfig,
+    store: Clips,
+    out: Path,
+    *,
+    tell: Callable[[str], None],
+    time_limit: float = 0.0,
+) -> Outcome:
+    """Train the generator.
+
+    Args:
+        config: A recipe's result.
+        store: Prepared clips.
+        out: Folder for the checkpoints, curves and samples.
+        tell: Takes lines for whoever watches.
+        time_limit: Seconds; 0 for none.
+    """
+    task = LipTask(config, store, out)
+    tell(f"{len(task)} clips to train on")
+    return train(task, config.loop, out, tell=tell, time_limit=time_limit)
+
+
+def run_recipe(
+    config: LipTrainConfig,
+    data: Path,
+    out: Path,
+    *,
+    tell: Callable[[str], None],
+    time_limit: float = 0.0,
+) -> Outcome:
+    """Train on the store in a folder; what `visavis train` calls."""
+    from visavis.training.data.clip_store import ClipStore
+
+    return run(config, ClipStore(data), out, tell=tell, time_limit=time_limit)
+
+
+def export_recipe(checkpoint: Path, target: Path) -> None:
+    """Write the generator into a folder as .onnx, with weights in 16 bits."""
+    from visavis.models.wav2lip.export import export, load_network
+
+    top = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["recipe"]["top"])
+    export(load_network(checkpoint), target, top=top)
+
+
+def _first(clips: list[Any], most: int) -> list[Any]:
+    """At most so many, evenly taken; 0 for all."""
+    if not most or len(clips) <= most:
+        return clips
+    return [clips[i * len(clips) // most] for i in range(most)]

@@ -1,0 +1,195 @@
+"""The generator's recipe, really trained for a minute on clips that are made."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from tests.training.made_clips import MadeClips
+
+from visavis.core.errors import ConfigError
+from visavis.media.picture import read_picture
+from visavis.models.wav2lip.export import load_network
+from visavis.training.checkpoint import load_checkpoint
+from visavis.training.lip_judge import COMPARED
+from visavis.training.loop import LAST, train
+from visavis.training.recipes.catalogue import find_recipe
+from visavis.training.recipes.wav2lip import (
+    LipObjective,
+    LipTask,
+    LipTrainConfig,
+    draw,
+    join_face,
+    run,
+    tiny_wav2lip,
+    wav2lip_96,
+    wav2lip_192,
+    wav2lip_192_gpu,
+    wav2lip_384,
+)
+from visavis.training.task import Held, Share
+
+GOLDEN = (0.0780, 0.0283, 0.0274, 0.0246)
+"""Mean absolute error of each quarter of the tiny recipe's curve."""
+
+
+def curve(folder: Path, column: str) -> list[float]:
+    with (folder / "loss.csv").open() as file:
+        return [float(row[column]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def trained(made_clips: MadeClips, tiny_expert: Path, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny_wav2lip")
+    run(replace(tiny_wav2lip(), expert=str(tiny_expert)), made_clips, folder, tell=print)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.assets
+def test_tiny_recipe_follows_the_golden_curve_and_its_lips_fit_the_sound(trained: Path) -> None:
+    losses = np.array(curve(trained, "l1"))
+    quarters = [float(np.mean(part)) for part in np.split(losses, 4)]
+    assert quarters == pytest.approx(GOLDEN, rel=0.2)
+    figures = load_checkpoint(trained / LAST)["figures"]
+    # Of a person that it never saw, with this person's sound and with another clip's.
+    assert figures["sync_own"] > 0.8
+    assert figures["sync_crossed"] > 0.8
+    assert figures["crossed_in_time"] == 1
+    assert figures["mouth_psnr"] > 20
+    assert figures["l1"] < 0.03
+    assert 0 < figures["lpips"] < 0.5
+    with (trained / "evaluation.csv").open() as file:
+        steps = [row["step"] for row in csv.DictReader(file)]
+    assert steps == ["80", "160"]
+
+
+@pytest.mark.slow
+@pytest.mark.assets
+def test_samples_are_pictures_and_a_video_with_sound(trained: Path) -> None:
+    sheet = read_picture(trained / "samples" / "step_000160.png", largest_side=4000)
+    assert sheet.shape[1] == 6 * COMPARED
+    with av.open(str(trained / "samples" / "step_000160.mp4")) as video:
+        assert (video.streams.video[0].width, video.streams.video[0].height) == (768, 384)
+        frames = sum(1 for _ in video.decode(video=0))
+        # Three clips, with two sounds each.
+        assert frames == 6 * 31
+    with av.open(str(trained / "samples" / "step_000160.mp4")) as video:
+        loud = max(float(np.abs(f.to_ndarray()).max()) for f in video.decode(audio=0))
+        assert loud > 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.assets
+def test_what_is_kept_can_be_exported(trained: Path, tmp_path: Path) -> None:
+    network = load_network(trained / LAST)
+    assert network.config == tiny_wav2lip().network
+    find_recipe("tiny-wav2lip").export(trained / LAST, tmp_path / "exported")
+    names = {path.name for path in (tmp_path / "exported").iterdir()}
+    assert {"face_encoder.onnx", "audio_encoder.onnx", "decoder.onnx", "network.json"} <= names
+
+
+def small(config: LipTrainConfig, **changes: object) -> LipTrainConfig:
+    loop = replace(config.loop, steps=4, warmup=1, log_every=2, evaluate_every=0, evaluate_s=0)
+    plain = {"sync_weight": 0.0, "lpips_weight": 0.0, "batch": 2, **changes}
+    return replace(config, loop=replace(loop, board=False, device="cpu"), **plain)  # type: ignore[arg-type]
+
+
+def test_going_on_gives_the_same_curve_with_a_critic(tmp_path: Path) -> None:
+    store = MadeClips(train=6, val=0)
+    config = small(tiny_wav2lip(), critic_weight=0.05)
+    whole = run(config, store, tmp_path / "whole", tell=print)
+    stop = replace(config, loop=replace(config.loop, checkpoint_s=0))
+    task = LipTask(stop, store, tmp_path / "parts")
+    seen = []
+
+    class Stopped(Exception):
+        pass
+
+    def watch(parts) -> None:
+        seen.append(parts)
+        if len(seen) == 3:
+            raise Stopped
+
+    task.watch = watch  # type: ignore[method-assign]
+    with pytest.raises(Stopped):
+        train(task, stop.loop, tmp_path / "parts")
+    assert {"l1", "fool", "critic", "critic_right"} <= set(seen[0])
+    parts = run(config, store, tmp_path / "parts", tell=print)
+    for column in ("loss", "l1", "fool", "critic"):
+        found, wanted = curve(tmp_path / "parts", column), curve(tmp_path / "whole", column)
+        assert found == pytest.approx(wanted, rel=1e-3)
+    first, second = (load_checkpoint(o.checkpoint) for o in (whole, parts))
+    for name, value in first["critic"].items():
+        torch.testing.assert_close(second["critic"][name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_sync_is_switched_on_by_what_an_evaluation_finds(tiny_expert: Path, tmp_path: Path) -> None:
+    store = MadeClips(train=4, val=0)
+    config = small(tiny_wav2lip(), sync_weight=0.03, expert=str(tiny_expert))
+    task = LipTask(config, store, tmp_path)
+    batch = Held(next(task.batches(0, Share())))
+    assert "sync" not in task.objective(batch, 0)[1]
+    task.heed({"sync_loss": 0.9})
+    assert "sync" not in task.objective(batch, 0)[1]
+    task.heed({"sync_loss": 0.7})
+    loss, parts, _ = task.objective(batch, 0)
+    wanted = parts["l1"] + 0.03 * parts["sync"]
+    torch.testing.assert_close(loss, wanted)
+    # It stays on, and a checkpoint knows.
+    task.heed({"sync_loss": 0.9})
+    assert task.objective.state_dict()["sync_on"]
+    assert not any(
+        name.startswith("expert.") and not name.startswith(task.frozen)
+        for name in task.objective.state_dict()
+    )
+    always = LipTask(replace(config, sync_start="always"), store, tmp_path)
+    assert "sync" in always.objective(batch, 0)[1]
+
+
+def test_without_an_expert_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="train one"):
+        LipTask(small(tiny_wav2lip(), sync_weight=0.03), MadeClips(train=2, val=0), tmp_path)
+
+
+@pytest.mark.parametrize("recipe", [wav2lip_96, wav2lip_192, wav2lip_384, wav2lip_192_gpu])
+def test_recipes_fit_their_networks(recipe, tmp_path: Path) -> None:
+    config = small(recipe(), batch=1)
+    store = MadeClips(train=2, val=0, size=192)
+    task = LipTask(config, store, tmp_path)
+    batch = next(task.batches(0, Share()))
+    loss, _, (made, real) = task.objective(Held(batch), 0)
+    size = config.network.size
+    assert made.shape == real.shape == (5, 3, size // 2, size)
+    assert torch.isfinite(loss)
+
+
+def test_rows_that_are_drawn_are_those_of_the_whole() -> None:
+    torch.manual_seed(0)
+    config = tiny_wav2lip()
+    task_network = LipTask(small(config), MadeClips(train=2, val=0), Path()).network.eval()
+    mel, face = torch.rand(2, 1, 80, 16), torch.rand(2, 6, 48, 48)
+    with torch.no_grad():
+        whole = task_network(mel, face)
+        part = draw(task_network, mel, face, config.top)
+    torch.testing.assert_close(part, whole[:, :, config.top :], atol=1e-5, rtol=1e-4)
+
+
+def test_lower_half_of_the_frame_is_hidden_and_of_the_reference_not() -> None:
+    frames, references = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8)
+    face = join_face(frames, references)
+    assert face[:, :3, 4:].abs().max() == 0
+    assert torch.equal(face[:, :3, :4], frames[:, :, :4])
+    assert torch.equal(face[:, 3:], references)
+
+
+def test_objective_does_not_hold_the_critics_weights() -> None:
+    store = MadeClips(train=2, val=0)
+    task = LipTask(small(tiny_wav2lip(), critic_weight=0.05), store, Path())
+    assert isinstance(task.objective, LipObjective)
+    assert not any("critic" in name for name in task.objective.state_dict())
