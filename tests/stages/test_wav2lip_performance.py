@@ -6,6 +6,7 @@ The network is tiny and knows nothing; what is looked at is what is done with it
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 
 import cv2
@@ -31,7 +32,9 @@ from visavis.stages.animators import wav2lip_weights
 from visavis.stages.animators.puppet import PuppetAnimator
 from visavis.stages.animators.wav2lip import Wav2LipAnimator, Wav2LipPerformance
 from visavis.stages.animators.wav2lip_faces import AvatarFaces, EncodedFace, FaceShelf
+from visavis.stages.animators.wav2lip_weights import find_weights
 from visavis.stages.avatars import store
+from visavis.stages.avatars.tuned import find_tuned, keep_tuned, read_card
 
 RATE = 24_000
 pytestmark = pytest.mark.assets
@@ -250,6 +253,29 @@ class TestWeights:
     def test_a_folder_without_a_network(self, portrait: Avatar, tmp_path: Path) -> None:
         with pytest.raises(MissingWeights, match="holds no lip generator"):
             Wav2LipAnimator(weights=tmp_path).open(portrait)
+
+    def test_a_tuned_avatar_takes_its_own(
+        self, weights: Path, portrait: Avatar, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("VISAVIS_HOME", str(tmp_path / "home"))
+        (tmp_path / "shipped").mkdir()
+        (tmp_path / "shipped" / "192").symlink_to(weights)
+        monkeypatch.setattr(wav2lip_weights, "_shipped", lambda: tmp_path / "shipped")
+        made = Path(shutil.copytree(weights, tmp_path / "made"))
+        own = keep_tuned(portrait, made, {"steps": 3})
+        assert not made.exists()
+        assert find_weights("", portrait) == find_weights("192", portrait) == own
+        assert find_weights("192", portrait, own_first=False) == tmp_path / "shipped" / "192"
+        assert find_weights(weights, portrait) == weights
+        assert read_card(own)["steps"] == 3  # type: ignore[index]
+        again = Path(shutil.copytree(weights, tmp_path / "made"))
+        assert keep_tuned(portrait, again, {"steps": 4}) == own
+        assert read_card(own)["steps"] == 4  # type: ignore[index]
+        assert [p.name for p in own.parent.iterdir()] == [own.name]
+        # Another face of that name does not get it, nor does a name that no file can have.
+        mirrored = replace(portrait, frames=portrait.frames[:, :, ::-1])
+        assert find_weights("192", mirrored) != own
+        assert find_tuned(replace(portrait, name="../" + portrait.name)) is None
 
     def test_an_enhancer_that_is_not_there(self, weights: Path, portrait: Avatar) -> None:
         with pytest.raises(UnknownStage, match="span"):

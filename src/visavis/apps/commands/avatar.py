@@ -1,4 +1,4 @@
-"""`visavis avatar`: make, check, list, show, draw and remove avatars."""
+"""`visavis avatar`: make, check, list, show, draw, tune and remove avatars."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIGNS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("fail", "r
 
 @click.group("avatar")
 def command() -> None:
-    """Make, check, list, show, draw and remove avatars."""
+    """Make, check, list, show, draw, tune and remove avatars."""
 
 
 @command.command("create")
@@ -124,13 +124,21 @@ def show_avatar(name: str, picture: Path | None, as_json: bool) -> None:
     """Say what the avatar NAME is, and where it came from."""
     from visavis.media.picture import write_png
     from visavis.stages.avatars import store
+    from visavis.stages.avatars.tuned import find_tuned, read_card
 
     stored = store.find(name)
     avatar = store.load(stored.path)
     if picture is not None:
         write_png(picture, avatar.frames[0])
-    rows = {"name": stored.name, "origin": stored.origin, "path": str(stored.path)}
+    rows: dict[str, Any] = {
+        "name": stored.name,
+        "origin": stored.origin,
+        "path": str(stored.path),
+    }
     rows |= _describe(avatar)
+    tuned = find_tuned(avatar)
+    if tuned is not None:
+        rows["tuned"] = {"path": str(tuned), **(read_card(tuned) or {})}
     if as_json:
         click.echo(_dump(rows))
         return
@@ -163,6 +171,69 @@ def draw_sheet(name: str, output: Path, size: int) -> None:
 
     write_png(output, draw_contact_sheet(store.load(name), size))
     click.echo(f"drawn: {output}")
+
+
+@command.command("tune")
+@click.argument("name")
+@click.option(
+    "--video",
+    "videos",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="The same person, speaking for a minute or more. May be given several times.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.1, 6000),
+    default=20.0,
+    show_default=True,
+    help="Of learning; reading the video comes on top.",
+)
+@click.option(
+    "--weights",
+    default="",
+    help="What to begin with: 96, 192, 384 or a folder; what it was tuned with before by default.",
+)
+@click.option(
+    "--expert",
+    type=click.Path(path_type=Path),
+    help="Folder of a lip-sync expert; the one that comes with visavis by default.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def tune_lips(
+    name: str,
+    videos: tuple[Path, ...],
+    minutes: float,
+    weights: str,
+    expert: Path | None,
+    as_json: bool,
+) -> None:
+    """Let the lips of the stored avatar NAME learn from videos of the person, for the animator wav2lip.
+
+    A part of the video is held out; what was learnt is kept if it is better on that. Stopped by
+    Ctrl-C, it goes on when called again.
+    """
+    from visavis.apps.tuning import describe, tune_avatar
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    with _show_progress(", ".join(video.name for video in videos)) as progress:
+        made = tune_avatar(
+            name,
+            videos,
+            minutes=minutes,
+            weights=weights,
+            expert=expert,
+            tell=tell,
+            prepared=lambda share: progress("reading", share),
+        )
+    if as_json:
+        click.echo(_dump(made))
+        return
+    for line in describe(made):
+        click.echo(line)
 
 
 @command.command("remove")

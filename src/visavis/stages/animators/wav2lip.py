@@ -61,8 +61,9 @@ class Wav2LipAnimator:
         emotion: What the face shows when no sentence says otherwise.
         intensity: Of that emotion, 0..1.
         weights: ``96``, ``192`` or ``384`` for those that come with visavis, which are for research
-            only, or a folder that `visavis.models.wav2lip.export` wrote. Empty for those that the
-            avatar was tuned with; there is no other default.
+            only, or a folder that `visavis.models.wav2lip.export` wrote. Those that the avatar was
+            tuned with go before the former, and are taken where this is empty; there is no other
+            default.
         enhancer: Stage that sharpens what is drawn, or empty for none.
     """
 

@@ -9,18 +9,21 @@ from pathlib import Path
 
 from visavis.core.errors import LicenceNotAccepted, MissingWeights
 from visavis.core.types import Avatar
+from visavis.stages.avatars.tuned import find_tuned
 
 ASSET = "wav2lip"
 SIZES = ("96", "192", "384")
 """Widths in pixels of the squares that they draw."""
 
 
-def find_weights(chosen: str | Path, avatar: Avatar) -> Path:
+def find_weights(chosen: str | Path, avatar: Avatar, *, own_first: bool = True) -> Path:
     """Find the folder of a lip generator.
 
     Args:
         chosen: One of ``SIZES``, a folder, or empty for what the avatar was tuned with.
         avatar: Who is to speak.
+        own_first: Whether what the avatar was tuned with goes before one of ``SIZES``; a folder goes
+            before both.
 
     Raises:
         LicenceNotAccepted: None was chosen, and those that are here are for research only.
@@ -30,6 +33,9 @@ def find_weights(chosen: str | Path, avatar: Avatar) -> Path:
     if not str(chosen).strip():
         return _find_own(avatar)
     if str(chosen) in SIZES:
+        tuned = find_tuned(avatar) if own_first else None
+        if tuned is not None:
+            return tuned
         folder = _shipped() / str(chosen)
         if not folder.is_dir():
             here = ", ".join(shipped_sizes()) or "none"
@@ -47,8 +53,6 @@ def find_weights(chosen: str | Path, avatar: Avatar) -> Path:
 
 
 def _find_own(avatar: Avatar) -> Path:
-    from visavis.stages.avatars.tuned import find_tuned
-
     tuned = find_tuned(avatar)
     if tuned is not None:
         return tuned

@@ -227,16 +227,19 @@ def create(
 
 
 def remove(name: str) -> Path:
-    """Delete one of the user's avatars and give its path.
+    """Delete one of the user's avatars, with what it was tuned with, and give its path.
 
     Raises:
         UnknownAvatar: There is none of that name.
         InputError: It is shipped with visavis.
         OutputUnwritable: The folder is read-only.
     """
+    from visavis.stages.avatars.tuned import forget_tuned
+
     stored = find(name)
     if stored.origin == "shipped":
         raise InputError(f"{stored.name!r} is shipped with visavis and cannot be removed")
+    forget_tuned(stored.name)
     try:
         stored.path.unlink()
     except OSError as error:

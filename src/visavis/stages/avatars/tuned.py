@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import numpy as np
 
 from visavis.core.errors import InputError
 from visavis.core.types import Avatar
+from visavis.media.files import unwritable
 from visavis.stages.avatars import store
 
 _LOG = logging.getLogger(__name__)
@@ -52,6 +56,52 @@ def find_tuned(avatar: Avatar) -> Path | None:
         _LOG.warning("%s was tuned for another face called %r; it is not used", folder, avatar.name)
         return None
     return folder
+
+
+def keep_tuned(avatar: Avatar, made: Path, about: Mapping[str, Any]) -> Path:
+    """Give an avatar a generator of its own, in the place of the one that it had.
+
+    Args:
+        avatar: A stored one.
+        made: Folder of the exported generator; it is moved.
+        about: For the card: plain values.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        OutputUnwritable: The folder of the avatars cannot be written.
+    """
+    folder = folder_of(avatar.name)
+    card = {"avatar": digest_of(avatar), "name": avatar.name, **about}
+    try:
+        (made / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".lips-") as scratch:
+            fresh = Path(scratch) / "new"
+            shutil.move(made, fresh)  # it may lie on another disk
+            if folder.exists():
+                folder.replace(Path(scratch) / "old")
+            fresh.replace(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return folder
+
+
+def forget_tuned(name: str) -> bool:
+    """Delete an avatar's own generator; False where it has none.
+
+    Raises:
+        OutputUnwritable: It cannot be deleted.
+    """
+    folder = folder_of(name)
+    if not folder.is_dir():
+        return False
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return True
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:
