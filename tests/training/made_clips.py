@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -110,3 +111,27 @@ class MadeClips:
         ):
             points[:, vertex] = np.array(place) * self.size
         return points
+
+
+def write_store(store: MadeClips, folder: Path) -> Path:
+    """Write made clips as prepared ones."""
+    from visavis.training.data.clip_store import ClipInfo
+    from visavis.training.data.clip_writer import ClipWriter, pack_clip
+
+    with ClipWriter(folder) as writer:
+        for clip in store.clips:
+            info = ClipInfo(
+                clip.name, clip.person, clip.split, clip.frames, store.size, clip.name + ".mp4"
+            )
+            zeros = [np.zeros((clip.frames, *shape), np.float32) for shape in ((3,), (4,), (2, 3))]
+            writer.add(
+                pack_clip(
+                    info,
+                    store.frames(clip),
+                    store.audio(clip),
+                    store.landmarks(clip),
+                    store.blendshapes(clip),
+                    *zeros,
+                )
+            )
+    return folder

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from visavis.core.errors import ConfigError, FileUnreadable, StageError
+from visavis.core.errors import ConfigError, FileUnreadable, OutputUnwritable, StageError
 from visavis.training.checkpoint import load_checkpoint
 from visavis.training.loop import LAST, Outcome, learning_rate_at, train
 from visavis.training.prefetch import make_ahead
@@ -340,3 +340,22 @@ def test_learning_rate_rises_and_falls() -> None:
     assert max(rates) == pytest.approx(0.05)
     # While the number of steps is not settled, it stays.
     assert learning_rate_at(1000, replace(CONFIG, steps=0)) == 0.05
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_and_the_old_checkpoint_stays(tmp_path: Path) -> None:
+    import resource
+
+    train(LineTask(), replace(CONFIG, steps=2), tmp_path)
+    before = (tmp_path / LAST).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OutputUnwritable, match=r"larg|written"):
+            train(LineTask(), CONFIG, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (tmp_path / LAST).read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -26,7 +25,7 @@ from visavis.training.devices import make_fabric
 from visavis.training.journal import Journal
 from visavis.training.pace import Pace, as_clock
 from visavis.training.running_mean import RunningMean
-from visavis.training.stopping import asked_to_stop
+from visavis.training.stopping import Asked, asked_to_stop
 from visavis.training.task import Batch, Held, LoopConfig, Share, Task
 
 _log = logging.getLogger(__name__)
@@ -47,6 +46,7 @@ class Outcome:
         step: Where it stands.
         ended: ``done``, out of ``time``, or ``asked`` to stop (SIGTERM or SIGINT).
         figures: Of the last evaluation.
+        signal: The number of the signal that asked, or 0.
     """
 
     checkpoint: Path
@@ -54,6 +54,7 @@ class Outcome:
     step: int
     ended: Ending
     figures: Mapping[str, float]
+    signal: int = 0
 
 
 def train(
@@ -131,7 +132,7 @@ class _Run:
             folder if alone else None, self._step, tell if alone else _log.debug, config.board
         )
 
-    def go(self, asked: Event) -> Outcome:
+    def go(self, asked: Asked) -> Outcome:
         """Train to the end."""
         config, world = self._config, self._fabric.world_size
         self.journal.say(
@@ -174,7 +175,8 @@ class _Run:
         self._save()
         self.journal.say(f"{self._pace.describe_bound()}; stands at step {self._step}")
         best = self._folder / (BEST if (self._folder / BEST).exists() else LAST)
-        return Outcome(self._folder / LAST, best, self._step, ended, self._figures)
+        last = self._folder / LAST
+        return Outcome(last, best, self._step, ended, self._figures, asked.number)
 
     def _set_up(self, module: nn.Module) -> tuple[Any, Any]:
         learning = [p for p in module.parameters() if p.requires_grad]
@@ -257,7 +259,7 @@ class _Run:
         optimizer.zero_grad(set_to_none=True)
 
     def _decide(
-        self, asked: Event, since_judged: float, since_saved: float
+        self, asked: Asked, since_judged: float, since_saved: float
     ) -> tuple[Ending | None, bool, bool]:
         """Whether to stop, to evaluate, to save; the first process decides for all."""
         config = self._config

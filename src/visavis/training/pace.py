@@ -68,6 +68,11 @@ class Pace:
         return f"bound by {what} in {share:.0%} of the time"
 
 
+def left_of(time_limit: float, began: float) -> float:
+    """Seconds of a limit that are left since ``began`` (`time.monotonic`); 0 where there is none."""
+    return max(1.0, time_limit - (time.monotonic() - began)) if time_limit else 0.0
+
+
 def as_clock(seconds: float) -> str:
     """Hours, minutes and seconds."""
     whole = int(max(0.0, seconds))

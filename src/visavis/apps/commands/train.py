@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -13,11 +15,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from visavis.training.recipes.catalogue import Recipe
 
     _ParamType = click.ParamType[float]
 else:
     _ParamType = click.ParamType
+_ENDINGS = {
+    "done": "done",
+    "time": "time is up; the same command goes on",
+    "asked": "stopped; the same command goes on,",
+}
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -56,7 +65,9 @@ class Duration(_ParamType):
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a setting.")
 @click.option("--threads", type=click.IntRange(1), help="Of the processor.")
 @click.option(
-    "--export", type=click.Path(path_type=Path), help="Write the best network there, as .onnx."
+    "--export",
+    type=click.Path(path_type=Path),
+    help="Write the best network into this folder, as .onnx.",
 )
 @click.option("--show", is_flag=True, help="Show the recipe's settings, and do not train.")
 def command(
@@ -112,20 +123,47 @@ def _train(
     recipe: Recipe, config: Any, data: Path, output: Path, limit: float, export: Path | None
 ) -> None:
     began = time.monotonic()
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "recipe.json").write_text(_as_json(config) + "\n", encoding="utf-8")
+    # Of the processes that torchrun started, the first one writes and speaks.
+    is_first = os.environ.get("RANK", "0") == "0"
 
     def tell(line: str) -> None:
-        click.echo(f"{time.strftime('%H:%M:%S')} {line}")
-        sys.stdout.flush()
+        if is_first:
+            click.echo(f"{time.strftime('%H:%M:%S')} {line}")
+            sys.stdout.flush()
 
-    outcome = recipe.run(config, data, output, tell=tell, time_limit=limit)
-    tell(f"{outcome.ended} after {time.monotonic() - began:.0f} s; the best is {outcome.best}")
-    if export is not None:
+    with _alone(output) if is_first else contextlib.nullcontext():
+        if is_first:
+            (output / "recipe.json").write_text(_as_json(config) + "\n", encoding="utf-8")
+        outcome = recipe.run(config, data, output, tell=tell, time_limit=limit)
+    tell(f"{_ENDINGS[outcome.ended]} after {time.monotonic() - began:.0f} s; best: {outcome.best}")
+    if outcome.ended == "asked":
+        sys.exit(128 + outcome.signal)
+    if export is not None and is_first:
         recipe.export(outcome.best, export)
         tell(f"exported to {export}")
-    if outcome.ended == "asked":
-        sys.exit(143)
+
+
+@contextlib.contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """Make a folder and keep a second training out of it."""
+    import fcntl
+
+    from visavis.core.errors import OutputUnwritable
+    from visavis.media.files import unwritable
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = (output / ".lock").open("w")
+    except OSError as error:
+        raise unwritable(output, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputUnwritable(
+                f"another training writes into {output}; wait for it, or name another folder"
+            ) from error
+        yield
 
 
 def _as_json(config: Any) -> str:

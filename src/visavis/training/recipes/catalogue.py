@@ -54,7 +54,7 @@ class Recipe:
         return outcome
 
     def export(self, checkpoint: Path, target: Path) -> None:
-        """Write a checkpoint's network as .onnx.
+        """Write a checkpoint's network as .onnx: into a folder, or a file where there is but one.
 
         Raises:
             ConfigError: The recipe's network has no such form.

@@ -11,6 +11,7 @@ Shapes: K clips, W windows of picture and A of sound of each, F = K W, M = K A.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -48,6 +49,7 @@ from visavis.training.losses.sync import (
     cosine_cross_entropy,
     find_pairs,
 )
+from visavis.training.pace import left_of
 from visavis.training.plateau import PlateauGuard
 from visavis.training.prefetch import make_ahead
 from visavis.training.sync_judge import describe, judge
@@ -330,6 +332,7 @@ def run(
         tell: Takes lines for whoever watches.
         time_limit: Seconds; 0 for none.
     """
+    began = time.monotonic()
     size, offsets = config.network.size, config.use_offsets
     clips = load_sync_clips(store, "train", size, use_offsets=offsets, limit=config.train_clips)
     val = (
@@ -343,7 +346,8 @@ def run(
         f"{len(clips)} clips of {people} people, {windows} windows, to train on; {len(val)} clips to"
         " judge on"
     )
-    return train(SyncTask(config, clips, val), config.loop, out, tell=tell, time_limit=time_limit)
+    limit = left_of(time_limit, began)
+    return train(SyncTask(config, clips, val), config.loop, out, tell=tell, time_limit=limit)
 
 
 def run_recipe(
@@ -358,3 +362,10 @@ def run_recipe(
     from visavis.training.data.clip_store import ClipStore
 
     return run(config, ClipStore(data), out, tell=tell, time_limit=time_limit)
+
+
+def export_recipe(checkpoint: Path, target: Path) -> None:
+    """Write the expert into a folder as .onnx, with weights in 16 bits."""
+    from visavis.models.syncnet.export import export, load_network
+
+    export(load_network(checkpoint), target)

@@ -10,6 +10,7 @@ Shapes: B samples of five frames, S the width of the square crop, N = 5 B.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from visavis.training.loop import Outcome, train
 from visavis.training.losses.lip_sync import FrozenExpert, load_expert
 from visavis.training.losses.perceptual import PerceptualLoss
 from visavis.training.losses.quality_critic import CriticObjective, QualityCritic, fool
+from visavis.training.pace import left_of
 from visavis.training.prefetch import make_ahead
 from visavis.training.task import Batch, Evaluation, Held, LoopConfig, Share, Task
 
@@ -362,9 +364,10 @@ def run(
         tell: Takes lines for whoever watches.
         time_limit: Seconds; 0 for none.
     """
+    began = time.monotonic()
     task = LipTask(config, store, out)
     tell(f"{len(task)} clips to train on")
-    return train(task, config.loop, out, tell=tell, time_limit=time_limit)
+    return train(task, config.loop, out, tell=tell, time_limit=left_of(time_limit, began))
 
 
 def run_recipe(
