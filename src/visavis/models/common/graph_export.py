@@ -32,7 +32,7 @@ def export_graph(
     outputs: Sequence[str],
     target: Path,
     tolerance: float = TOLERANCE,
-    fold_residuals: bool = True,
+    residuals: int | None = None,
 ) -> float:
     """Write a module as ONNX in single precision.
 
@@ -42,7 +42,7 @@ def export_graph(
         outputs: Names.
         target: The .onnx file; written beside and renamed when it is checked.
         tolerance: Largest difference that is let through.
-        fold_residuals: As `fold` takes it.
+        residuals: As `fold` takes it.
 
     Returns:
         The largest difference between torch's numbers and ONNX Runtime's, for one item and three,
@@ -53,7 +53,7 @@ def export_graph(
     """
     import onnxruntime
 
-    module = fold(module, residuals=fold_residuals)
+    module = fold(module, residuals)
     example = examples(2)
     part = target.with_suffix(".part.onnx")
     with warnings.catch_warnings():
@@ -86,14 +86,14 @@ def export_graph(
     return worst
 
 
-def fold(module: nn.Module, residuals: bool = True) -> nn.Module:
+def fold(module: nn.Module, residuals: int | None = None) -> nn.Module:
     """Copy a module for inference: what is linear behind a convolution becomes part of it.
 
     Args:
         module: May hold layers of `visavis.models.common.convolutions`.
-        residuals: Whether what such a layer adds to its outcome becomes a 1 in the middle of its
-            kernel. That saves a pass over the memory. In 8 bits the 1 would leave little of the
-            scale for the other weights.
+        residuals: In layers of fewer channels, by default in all, what is added to the outcome
+            becomes a 1 in the middle of the kernel. That saves a pass over the memory. In 8 bits
+            the 1 leaves less of the scale for the other weights.
     """
     module = copy.deepcopy(module).eval()
     for part in module.modules():
@@ -102,7 +102,8 @@ def fold(module: nn.Module, residuals: bool = True) -> nn.Module:
         conv, norm = part.conv_block
         fused: Any = fuse_conv_bn_eval(conv, norm, transpose=isinstance(part, DeconvNorm))
         part.conv_block = nn.Sequential(fused)
-        if residuals and isinstance(part, ConvNorm) and part.is_residual:
+        few = residuals is None or fused.out_channels < residuals
+        if few and isinstance(part, ConvNorm) and part.is_residual:
             channels = torch.arange(fused.out_channels)
             middle = fused.kernel_size[0] // 2
             with torch.no_grad():

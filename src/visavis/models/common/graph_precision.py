@@ -140,16 +140,20 @@ def _free_what_follows(graph: onnx.GraphProto) -> None:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     last = max(i for i, node in enumerate(graph.node) if "Conv" in node.op_type)
     behind = set(graph.node[last].output)
+    linear = set(behind)
     kept = list(graph.node[: last + 1])
     for node in graph.node[last + 1 :]:
         if behind.intersection(node.input):
             behind.update(node.output)
             if node.op_type == "QuantizeLinear":
-                # Where the least number means 0, the rounding stands for a ReLU too.
+                # Where the least number means 0, the rounding of what is linear was its ReLU too.
                 is_relu = not onnx.numpy_helper.to_array(constants[node.input[2]]).any()
+                is_relu &= node.input[0] in linear
                 node = _unary("Relu" if is_relu else "Identity", node)
             elif node.op_type == "DequantizeLinear":
                 node = _unary("Identity", node)
+            if node.op_type in ("Identity", "Add") and linear.intersection(node.input):
+                linear.update(node.output)
         kept.append(node)
     del graph.node[:]
     graph.node.extend(kept)

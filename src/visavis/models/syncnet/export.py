@@ -100,6 +100,7 @@ def export(
         raise ValueError("8 bits need examples for calibration")
     size = network.config.size
     shape = (3 * FRAMES, size - size // 2, size)
+    residuals = 0 if precision == "int8" else None
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         full = Path(scratch)
@@ -108,14 +109,14 @@ def export(
             lambda count: {"windows": torch.rand(count, *shape)},
             ["face"],
             full / FACE,
-            fold_residuals=precision != "int8",
+            residuals=residuals,
         )
         export_graph(
             _Encoder(network, "audio"),
             lambda count: {"mel": torch.randn(count, 1, 80, 16).clamp(-4, 4)},
             ["speech"],
             full / AUDIO,
-            fold_residuals=precision != "int8",
+            residuals=residuals,
         )
         for name in (FACE, AUDIO):
             if precision == "fp16":

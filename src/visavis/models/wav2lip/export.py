@@ -38,6 +38,8 @@ _HALF_TOLERANCE = 2e-3
 """Of what is kept in 16 bits: a number may be rounded the other way."""
 _BYTE_TOLERANCE = 1e-2
 """Likewise for pictures."""
+_FEW_CHANNELS = 16
+"""In 8 bits OpenVINO adds in passing what was given to a layer; of fewer channels it takes a pass."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +167,7 @@ def _export_full(network: Wav2Lip, folder: Path, top: int, precision: Precision)
     """Write the three graphs as they are before their weights are made smaller."""
     size = network.config.size
     kept = torch.float16 if precision == "fp16" else torch.float32
-    residuals = precision != "int8"
+    residuals = _FEW_CHANNELS if precision == "int8" else None
     encoder, ear = _FaceEncoder(network, top, kept), _AudioEncoder(network)
     names = [f"feature_{k}" for k in range(len(network.config.face))]
 
