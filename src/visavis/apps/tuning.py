@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import os
 import shutil
@@ -90,6 +91,7 @@ def tune_avatar(
     work = store.cache().parent / "tuning" / _key(avatar, videos, start)
     work.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     tuned = tune(videos, start, work, work / "generator", settings, tell=tell, prepared=prepared)
     about = _describe(tuned, videos, start, time.monotonic() - began)
     kept = keep_tuned(avatar, work / "generator", about) if tuned.is_better else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -47,7 +48,7 @@ from visavis.training.task import Evaluation, Share
 
 Tell = Callable[[str], None]
 
-CLIP_SECONDS = 4.0
+CLIP_SECONDS = 2.0
 HELD_OUT = 0.12
 """Share of the clips that is judged on, at the end of the recording."""
 MOST_HELD_OUT = 16
@@ -234,13 +235,13 @@ def _prepare(
     manifest = prepare(
         videos, folder, PrepareSettings(making, "folder", 0.0), jobs=settings.jobs, told=told
     )
-    reasons = "; ".join(str(s["error"]) for s in manifest["sources"] if s.get("error"))
+    reasons = "; ".join(_list_reasons(manifest["sources"]))
     clips = ClipStore(folder) if manifest["clips"] else None
     seconds = sum(clip.seconds for clip in clips.clips) if clips is not None else 0.0
     if clips is None or seconds < settings.least_seconds:
         raise FaceUnusable(
             f"only {seconds:.0f} s of the video show a face that speaks"
-            f"{f' ({reasons})' if reasons else ''}; record a minute or more, looking at the camera"
+            f"{f': {reasons}' if reasons else ''}; record a minute or more, looking at the camera"
         )
     if settings.expert is not None:
         _measure_offset(folder, clips, settings.expert, tell)
@@ -251,6 +252,17 @@ def _prepare(
         " are held out to judge on"
     )
     return store
+
+
+def _list_reasons(sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why videos, or stretches of them, gave no clip; the commonest first."""
+    found: Counter[str] = Counter()
+    for source in sources:
+        if source["error"]:
+            found[str(source["error"])] += 1
+        for reason, count in source["refused"].items():
+            found[reason] += count
+    return [f"{reason} ({count} times)" for reason, count in found.most_common(3)]
 
 
 def _measure_offset(folder: Path, store: ClipStore, expert: Path, tell: Tell) -> None:
@@ -286,7 +298,7 @@ def _configure(
         learning_rate=LEARNING_RATE,
         warmup=min(20, settings.steps // 4) if settings.steps else 20,
         mean_decay=0.99,
-        evaluate_s=max(120.0, 60 * settings.minutes / 5),
+        evaluate_s=max(300.0, 60 * settings.minutes / 4),
         board=False,
     )
     config = replace(
