@@ -111,6 +111,18 @@ def test_setting_decides_where_the_caller_does_not(
     assert runtime.load(network, runtime="onnxruntime")
 
 
+def test_precision_is_taken_and_told(network: Path) -> None:
+    full = runtime.load(network, runtime="openvino", precision="fp32")
+    assert "f32" in full.description
+    half = runtime.load(network, runtime="openvino", precision="bf16")
+    assert half is not full
+    x = np.array([[1 + 2**-12, 3, 5]], np.float32)
+    assert np.array_equal(full.run({"x": x})["y"], 2 * x)
+    np.testing.assert_allclose(half.run({"x": x})["y"], 2 * x, rtol=2**-8)
+    portable = runtime.load(network, runtime="onnxruntime", precision="bf16")
+    assert np.array_equal(portable.run({"x": x})["y"], 2 * x)
+
+
 def test_missing_runtime_is_named(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="pip install openvino"):

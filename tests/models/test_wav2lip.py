@@ -407,12 +407,6 @@ def test_wrong_inputs_are_named(folder: Path, examples: Calibration, tmp_path: P
         Wav2LipPredictor(tmp_path)
 
 
-def test_lookahead_is_what_the_window_hears(folder: Path) -> None:
-    # Row 15 of a window that begins 2 frames early is centred 187.5 - 80 ms after the frame's
-    # beginning, and hears 25 ms on each side.
-    assert Wav2LipPredictor(folder).lookahead_s == pytest.approx(0.1325)
-
-
 def test_weights_too_large_for_16_bits_are_refused(tmp_path: Path) -> None:
     tensor = onnx.numpy_helper.from_array(np.full((16, 16), 1e5, np.float32), "w")
     value = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (16, 16))

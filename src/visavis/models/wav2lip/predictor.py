@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis.core.errors import InputError
-from visavis.core.types import FPS, Floats, Picture
-from visavis.models.common.mel import ROWS_PER_SECOND, WINDOW_ROWS
+from visavis.core.types import Floats, Picture
 from visavis.models.common.network_card import read_network_card
 from visavis.models.runtime import Precision, Runtime, load
 
@@ -75,12 +74,6 @@ class Wav2LipPredictor:
         )
         self.description = self._decoder.description
         """Runtime, device and threads."""
-
-    @property
-    def lookahead_s(self) -> float:
-        """Seconds of sound after a frame's beginning that its window hears."""
-        # The last of 16 rows is centred on its sample and hears 25 ms more.
-        return WINDOW_ROWS / ROWS_PER_SECOND - self.lead / FPS + 0.0125
 
     def encode(self, frames: Picture, references: Picture | None = None) -> list[FaceFeatures]:
         """Encode frames whose lips are to move; the sound plays no part in it.
