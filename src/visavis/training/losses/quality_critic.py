@@ -38,7 +38,10 @@ class QualityCritic(nn.Module):
         layers += [*_leaky(2 * w, 4 * w, 5, 2, 2), *_leaky(4 * w, 4 * w, 5, 1, 2)]
         layers += [*_leaky(4 * w, 8 * w, 5, 2, 2), *_leaky(8 * w, 8 * w, 5, 1, 2)]
         layers += [*_leaky(8 * w, 16 * w, 3, 2, 1), *_leaky(16 * w, 16 * w, 3, 1, 1)]
-        layers += [*_leaky(16 * w, 16 * w, 3, 2, 1), *_leaky(16 * w, 16 * w, 3, 1, 0 if size >= 96 else 1)]
+        layers += [
+            *_leaky(16 * w, 16 * w, 3, 2, 1),
+            *_leaky(16 * w, 16 * w, 3, 1, 0 if size >= 96 else 1),
+        ]
         self.layers = nn.Sequential(*layers, nn.Conv2d(16 * w, 1, 1))
 
     def forward(self, halves: Tensor) -> Tensor:
