@@ -94,7 +94,7 @@ def test_trains_exports_and_goes_on(clips: Path, tmp_path: Path) -> None:
     assert "going on at step 2" in done.stdout
     assert len((out / "evaluation.csv").read_text().splitlines()) == 3
     # With another network the folder is refused.
-    done = run(*base, "--steps", 6, "--set", "lips_weight=0.5")
+    done = run(*base, "--steps", 6, "--set", "lips_steps=2")
     assert done.returncode == 4
     assert "another network" in done.stderr
 

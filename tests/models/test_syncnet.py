@@ -239,6 +239,18 @@ def test_predictor_gives_torchs_numbers(
         np.testing.assert_allclose(speech, network.encode_audio(mels), atol=1e-4)
 
 
+def test_exporting_leaves_a_training_as_it_was(tmp_path: Path) -> None:
+    network = SyncNet(narrow(SYNCNET_96, 16)).train()
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    torch.manual_seed(1)
+    wanted = torch.rand(3)
+    torch.manual_seed(1)
+    export(network, tmp_path)
+    assert torch.equal(torch.rand(3), wanted)
+    assert network.training
+    assert all(torch.equal(before[name], w) for name, w in network.state_dict().items())
+
+
 def test_upper_half_is_not_looked_at(folder: Path, frames: Picture) -> None:
     expert = SyncExpert(folder)
     other = frames.copy()

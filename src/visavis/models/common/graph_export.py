@@ -54,9 +54,11 @@ def export_graph(
     import onnxruntime
 
     module = fold(module, residuals)
-    example = examples(2)
     part = target.with_suffix(".part.onnx")
-    with warnings.catch_warnings():
+    # Whoever exports in the middle of a training goes on with the numbers it would have had.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        torch.manual_seed(0)
+        example, *tried = (examples(count) for count in (2, 1, 3))
         # The newer exporter needs onnxscript, which these graphs have no use for.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
@@ -71,8 +73,7 @@ def export_graph(
         )
     session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
     worst = 0.0
-    for count in (1, 3):
-        inputs = examples(count)
+    for inputs in tried:
         with torch.no_grad():
             wanted = module(*inputs.values())
         found = session.run(None, {name: value.numpy() for name, value in inputs.items()})

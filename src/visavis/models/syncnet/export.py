@@ -9,6 +9,7 @@ Needs the ``train`` extra::
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import shutil
 import tempfile
@@ -98,6 +99,7 @@ def export(
     """
     if precision == "int8" and calibration is None:
         raise ValueError("8 bits need examples for calibration")
+    network = copy.deepcopy(network).cpu().eval()
     size = network.config.size
     shape = (3 * FRAMES, size - size // 2, size)
     residuals = 0 if precision == "int8" else None

@@ -12,6 +12,7 @@ Needs the ``train`` extra::
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import shutil
 import tempfile
@@ -104,6 +105,7 @@ def export(
     """
     if precision == "int8" and calibration is None:
         raise ValueError("8 bits need examples for calibration")
+    network = copy.deepcopy(network).cpu().eval()
     size = network.config.size
     top = default_top(size) if top is None else top
     if not 0 <= top <= size // 2:

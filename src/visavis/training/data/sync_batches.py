@@ -27,8 +27,7 @@ class SyncBatch:
         heard: (K, A) frame with which each window of sound begins.
         clips: (K,) number of each clip.
         people: (K,) number of each person.
-        lips_seen: float32 (K, W, L), what the lips do in the windows of picture.
-        lips_heard: float32 (K, A, L), the same in those of sound.
+        lips: float32 (K, A, L), what the lips do in the windows of sound.
         seed: Of what augmentation does to it.
     """
 
@@ -38,8 +37,7 @@ class SyncBatch:
     heard: npt.NDArray[np.int64]
     clips: npt.NDArray[np.int64]
     people: npt.NDArray[np.int64]
-    lips_seen: Floats
-    lips_heard: Floats
+    lips: Floats
     seed: int
 
 
@@ -85,7 +83,6 @@ class SyncBatches:
             np.stack(heard),
             np.array(chosen),
             np.array([self._clips[i].person for i in chosen]),
-            np.stack(lips)[:, : self._windows],
             np.stack(lips),
             int(rng.integers(2**31)),
         )

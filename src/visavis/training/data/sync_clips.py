@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from visavis.core.errors import InputError
 from visavis.core.types import Floats, Picture
+from visavis.models.common import mesh
 from visavis.models.common.mel import ROWS_PER_SECOND, WINDOW_ROWS
-from visavis.models.common.units import MOUTH_UNITS, read_mouth
+from visavis.models.common.units import ARKIT_UNITS
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +26,12 @@ MARGIN = 4
 """Rows kept above the lower half, so that a crop shifted by augmentation finds real pixels there."""
 WINDOW_FRAMES = 5
 _FPS = 25
-LIPS = WINDOW_FRAMES * len(MOUTH_UNITS)
-"""Numbers that say what the lips of a window do."""
+_POINTS = np.array([*mesh.LIPS_OUTER, *mesh.LIPS_INNER, mesh.CHIN, mesh.NOSE_BASE[2]])
+_UNITS = [i for i, name in enumerate(ARKIT_UNITS) if name.startswith(("jaw", "mouth"))]
+LIPS = WINDOW_FRAMES * (2 * len(_POINTS) + len(_UNITS))
+"""Numbers that say where the lips of a window are and what they do."""
+_STILL = 0.003
+"""Spread, of a crop's width or of a unit's range, below which a number is noise."""
 
 
 class StoredClip(Protocol):
@@ -84,8 +89,8 @@ class SyncClip:
         mel: float32 (T, 80).
         offset: Frames by which the sound is late; what is heard for a frame is taken so much later.
         starts: Frames with which a window begins that lies within picture and sound.
-        lips: float32 (n, 12), the mouth's channels (`MOUTH_UNITS`) about their mean in all clips, in
-            standard deviations; zeros where the store has none.
+        lips: float32 (n, LIPS / 5), landmarks of lips, chin and nose and the units of jaw and mouth,
+            about their mean in all clips, in standard deviations; zeros for what the store has not.
     """
 
     name: str
@@ -169,16 +174,18 @@ def load_sync_clips(
         )
     firsts = np.cumsum([0, *(clip.frames for clip, *_ in usable)])
     pixels = np.empty((firsts[-1], size // 2 + MARGIN, size, 3), np.uint8)
+    widths = [size] * len(usable)
 
     def read(index: int) -> None:
         clip = usable[index][0]
         crops = store.frames(clip, np.arange(clip.frames))
+        widths[index] = crops.shape[2]
         pixels[firsts[index] : firsts[index + 1]] = lower_halves(crops, size)
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for _ in pool.map(read, range(len(usable))):
             pass
-    lips = _read_lips(store, [clip for clip, *_ in usable])
+    lips = _read_lips(store, [clip for clip, *_ in usable], widths)
     return [
         SyncClip(
             clip.name,
@@ -193,15 +200,17 @@ def load_sync_clips(
     ]
 
 
-def _read_lips(store: Clips, clips: Sequence[StoredClip]) -> Floats:
-    """Channels of the mouth in all frames of all clips."""
+def _read_lips(store: Clips, clips: Sequence[StoredClip], widths: Sequence[int]) -> Floats:
+    """Where the lips of all frames of all clips are, and what they do."""
+    tracks = []
     read = getattr(store, "blendshapes", None)
-    if read is None:
-        return np.zeros((sum(clip.frames for clip in clips), len(MOUTH_UNITS)), np.float32)
-    tracks = [read_mouth(read(clip)) for clip in clips]
-    all_ = np.concatenate(tracks)
+    for clip, width in zip(clips, widths, strict=True):
+        points = store.landmarks(clip)[:, _POINTS] / width
+        units = np.zeros((clip.frames, len(_UNITS))) if read is None else read(clip)[:, _UNITS]
+        tracks.append(np.concatenate([points.reshape(clip.frames, -1), units], axis=1))
+    lips = np.concatenate(tracks).astype(np.float32)
     # Not about each clip's own mean, which a single window cannot know.
-    return np.asarray((all_ - all_.mean(axis=0)) / np.maximum(all_.std(axis=0), 1e-3), np.float32)
+    return np.asarray((lips - lips.mean(axis=0)) / np.maximum(lips.std(axis=0), _STILL), np.float32)
 
 
 def lower_halves(crops: Picture, size: int) -> Picture:

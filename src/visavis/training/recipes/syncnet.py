@@ -5,6 +5,11 @@ Wav2Lip-384. Unlike theirs, a batch has many windows of each clip, and every sou
 two frames off or more is a negative of every picture: with little data and small machines these are
 what keeps the loss from resting at 0.69.
 
+**First the lips, then the picture.** A picture has 69,120 numbers, and which of them are lips is
+what takes longest to find out. A store has the landmarks, though: a small tower on those and the sound
+learn to meet first, within minutes (``lips_steps``); then the face encoder learns to say of a picture what
+that tower says of its landmarks, and to meet the sound itself. The tower is thrown away afterwards.
+
 Shapes: K clips, W windows of picture and A of sound of each, F = K W, M = K A.
 """
 
@@ -14,6 +19,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +43,7 @@ from visavis.training.data.sync_augmentation import (
 from visavis.training.data.sync_batches import SyncBatches
 from visavis.training.data.sync_clips import (
     LIPS,
+    WINDOW_FRAMES,
     Clips,
     SyncClip,
     load_sync_clips,
@@ -44,6 +51,7 @@ from visavis.training.data.sync_clips import (
 from visavis.training.loop import Outcome, train
 from visavis.training.losses.sync import (
     Across,
+    Pairs,
     choice_accuracy,
     choice_cross_entropy,
     cosine_cross_entropy,
@@ -56,6 +64,7 @@ from visavis.training.sync_judge import describe, judge
 from visavis.training.task import Batch, Evaluation, Held, LoopConfig, Share, Task
 
 _MOST_SCALE = 100.0
+_LIPS_DROPOUT = 0.3
 
 
 @dataclass(frozen=True)
@@ -72,9 +81,13 @@ class SyncTrainConfig:
         across: Whether other clips give false pairs, too: ``none``, ``person`` or ``all``.
         cosine_weight: Of the cross-entropy of the cosine.
         choice_weight: Of the choice among all that compete.
-        lips_weight: Of what the lips do in a window, told from its picture and from its sound by one
-            linear layer that is thrown away afterwards. It leads both vectors to the same meaning
-            early on, where the other two rest at 0.69 for long; for stores with blendshapes.
+        lips_steps: Steps at first in which the sound meets the landmarks of lips and no picture is seen;
+            0 for none. For stores with landmarks.
+        lips_weight: After those, of the picture's choice among the landmarks' vectors and of its
+            cosine with the right one; while the tower and the sound go on learning. 0 where there
+            is no tower.
+        hidden: Channels of the tower.
+        lips_noise: Standard deviations of noise on the landmarks, of each number and of each clip.
         temperature: Of that choice, in the beginning.
         learn_temperature: Whether it is learnt.
         dropout: Of the vectors' components, while training.
@@ -109,7 +122,10 @@ class SyncTrainConfig:
     across: Across = "none"
     cosine_weight: float = 1.0
     choice_weight: float = 0.5
-    lips_weight: float = 0.5
+    lips_steps: int = 0
+    lips_weight: float = 0.0
+    hidden: int = 512
+    lips_noise: tuple[float, float] = (0.1, 0.3)
     temperature: float = 0.07
     learn_temperature: bool = True
     dropout: float = 0.0
@@ -123,17 +139,23 @@ class SyncTrainConfig:
 
 
 def syncnet_96_small() -> SyncTrainConfig:
-    """The published expert with half of all channels: for hours on a CPU.
-
-    Many clips in a batch and few windows of each: 64 windows of 32 clips take the error of what the
-    lips do to 0.62 of its variance in 75 steps, 64 windows of 16 clips to 0.77.
-    """
+    """The published expert with half of all channels: for hours on a CPU."""
     loop = replace(SyncTrainConfig().loop, learning_rate=1e-3, warmup=60)
     mild = SyncAugmentation(
         shift=0.03, scale=0.03, turn=3.0, light=0.2, sharpness=0.4, codec=0.1, noise=0.015, hide=0.0,
         hiss=0.3, masks=(6, 0),
     )  # fmt: skip
-    return SyncTrainConfig(loop=loop, clips=32, windows=3, heard=10, augmentation=mild)
+    return SyncTrainConfig(
+        loop=loop,
+        clips=48,
+        windows=2,
+        heard=7,
+        choice_weight=1.0,
+        cosine_weight=0.2,
+        lips_steps=600,
+        lips_weight=1.0,
+        augmentation=mild,
+    )
 
 
 def syncnet_96() -> SyncTrainConfig:
@@ -168,14 +190,38 @@ def tiny_syncnet() -> SyncTrainConfig:
         board=False,
     )
     network = SyncNetConfig(size=96, face=face, audio=audio)  # type: ignore[arg-type]
-    return SyncTrainConfig(
-        network, loop, clips=6, windows=5, heard=12, lips_weight=0.0, augmentation=None
-    )
+    return SyncTrainConfig(network, loop, clips=6, windows=5, heard=12, augmentation=None)
 
 
 def _for_gpu(config: SyncTrainConfig) -> SyncTrainConfig:
     loop = replace(config.loop, learning_rate=1e-3, evaluate_s=240.0)
     return replace(config, loop=loop, clips=max(config.clips, 48), workers=4)
+
+
+class LipsTower(nn.Module):
+    """Landmarks of five frames, (N, LIPS), to vectors (N, D) of length 1, none of it negative."""
+
+    def __init__(self, hidden: int, embedding: int) -> None:
+        super().__init__()
+        sizes = (LIPS, hidden, hidden)
+        self.layers = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Linear(inputs, outputs, bias=False),
+                    nn.BatchNorm1d(outputs),
+                    nn.ReLU(),
+                    nn.Dropout(_LIPS_DROPOUT),
+                )
+                for inputs, outputs in pairwise(sizes)
+            ),
+            nn.Linear(hidden, embedding, bias=False),
+            nn.BatchNorm1d(embedding),
+            nn.ReLU(),
+        )
+
+    def forward(self, lips: Tensor) -> Tensor:
+        """Vectors."""
+        return nn.functional.normalize(self.layers(lips).float(), dim=1)
 
 
 class SyncObjective(nn.Module):
@@ -192,61 +238,101 @@ class SyncObjective(nn.Module):
         self.log_scale = nn.Parameter(
             torch.tensor(math.log(1 / config.temperature)), requires_grad=config.learn_temperature
         )
-        self.lips = nn.Linear(config.network.embedding, LIPS) if config.lips_weight else None
+        self.lips = (
+            LipsTower(config.hidden, config.network.embedding)
+            if config.lips_weight or config.lips_steps
+            else None
+        )
         self._config = config
 
     def forward(self, held: Held, step: int) -> tuple[Tensor, Mapping[str, Tensor], None]:
         """Windows of a batch (see `SyncBatch`) to the loss and its parts."""
         config, batch = self._config, held.batch
-        mouths, mel = batch["mouths"].flatten(0, 1), batch["mel"]
+        mel = batch["mel"]
+        if config.augmentation is not None:
+            with torch.no_grad(), torch.autocast(mel.device.type, enabled=False):
+                mel = augment_mel(mel, config.augmentation, batch["seed"])
+        sounds = self.network.encode_audio(mel.flatten(0, 1)[:, None])  # type: ignore[operator]
+        scale = self.log_scale.exp().clamp(max=_MOST_SCALE)
+        sounds = self._thin(sounds)
+        total, nothing = scale.new_zeros(()), scale.new_tensor(math.nan)
+        parts = {"sync": nothing, "accuracy": nothing, "scale": scale}
+        if self.lips is not None:
+            parts |= {"follow": nothing, "like_lips": nothing}
+            lips = self._encode_lips(batch)
+            total, parts["lips"], parts["lips_accuracy"] = self._meet(
+                lips, sounds, batch, batch["heard"], scale
+            )
+            lips = lips.detach()
+        if step < config.lips_steps:
+            # Distributed training wants a gradient of every weight.
+            total = total + 0 * sum(p.sum() for p in self.network.parameters())
+            return total, parts, None
+        faces = self._thin(self._encode_faces(batch))
+        met, parts["sync"], parts["accuracy"] = self._meet(
+            faces, sounds, batch, batch["seen"], scale
+        )
+        total = total + met
+        if self.lips is not None:
+            with torch.autocast(faces.device.type, enabled=False):
+                pairs = self._pair(batch, batch["seen"])
+                cosines = faces @ lips.T
+                right = cosines[pairs.positive]
+                parts["follow"] = choice_cross_entropy(cosines, pairs, scale) + (1 - right).mean()
+                parts["like_lips"] = right.mean()
+            total = total + config.lips_weight * parts["follow"]
+        return total, parts, None
+
+    def _meet(
+        self, seen: Tensor, sounds: Tensor, batch: Batch, starts: Tensor, scale: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, its first part, and how often the right sound is chosen."""
+        config = self._config
+        # A cosine in bfloat16 has three digits, and its logarithm is wanted.
+        with torch.autocast(seen.device.type, enabled=False):
+            cosines, pairs = seen @ sounds.T, self._pair(batch, starts)
+            bce = cosine_cross_entropy(cosines, pairs)
+            choice = choice_cross_entropy(cosines, pairs, scale)
+            accuracy = choice_accuracy(cosines.detach(), pairs)
+        return config.cosine_weight * bce + config.choice_weight * choice, bce, accuracy
+
+    def _pair(self, batch: Batch, starts: Tensor) -> Pairs:
+        config = self._config
+        return find_pairs(
+            starts,
+            batch["heard"],
+            batch["clips"],
+            batch["people"],
+            nearest=config.nearest,
+            across=config.across,
+        )
+
+    def _encode_faces(self, batch: Batch) -> Tensor:
+        config, mouths = self._config, batch["mouths"].flatten(0, 1)
         with torch.no_grad(), torch.autocast(mouths.device.type, enabled=False):
             if config.augmentation is None:
                 windows = to_windows(mouths)
             else:
                 windows = augment_mouths(mouths, config.augmentation, batch["seed"])
-                mel = augment_mel(mel, config.augmentation, batch["seed"])
             if config.loop.channels_last:
                 windows = windows.contiguous(memory_format=torch.channels_last)
-        faces = self.network.encode_face(windows)  # type: ignore[operator]
-        sounds = self.network.encode_audio(mel.flatten(0, 1)[:, None])  # type: ignore[operator]
-        # A cosine in bfloat16 has three digits, and its logarithm is wanted.
-        with torch.autocast(faces.device.type, enabled=False):
-            faces, sounds = self._thin(faces.float()), self._thin(sounds.float())
-            cosines = faces @ sounds.T
-            pairs = find_pairs(
-                batch["seen"],
-                batch["heard"],
-                batch["clips"],
-                batch["people"],
-                nearest=config.nearest,
-                across=config.across,
-            )
-            scale = self.log_scale.exp().clamp(max=_MOST_SCALE)
-            bce = cosine_cross_entropy(cosines, pairs)
-            choice = choice_cross_entropy(cosines, pairs, scale)
-            total = config.cosine_weight * bce + config.choice_weight * choice
-            parts = {
-                "sync": bce,
-                "choice": choice,
-                "accuracy": choice_accuracy(cosines.detach(), pairs),
-                "scale": scale,
-            }
-            if self.lips is not None:
-                seen = self._read_lips(faces, batch["lips_seen"])
-                heard = self._read_lips(sounds, batch["lips_heard"])
-                total = total + config.lips_weight * (seen + heard)
-                parts |= {"lips_seen": seen, "lips_heard": heard}
-        return total, parts, None
+        faces: Tensor = self.network.encode_face(windows)  # type: ignore[operator]
+        return faces
 
-    def _read_lips(self, vectors: Tensor, lips: Tensor) -> Tensor:
-        """How far what a window's vector says of the lips is from what they do."""
+    def _encode_lips(self, batch: Batch) -> Tensor:
         assert self.lips is not None
-        told = self.lips(vectors * vectors.shape[1] ** 0.5)
-        return nn.functional.mse_loss(told, lips.flatten(0, 1))
+        lips = batch["lips"]
+        each, clip = self._config.lips_noise if self.training else (0.0, 0.0)
+        lips = lips + each * torch.randn_like(lips)
+        lips = lips + clip * torch.randn_like(lips[:, :1]).unflatten(2, (WINDOW_FRAMES, -1))[
+            :, :, :1
+        ].repeat(1, 1, WINDOW_FRAMES, 1).flatten(2)
+        return self.lips(lips.flatten(0, 1))  # type: ignore[no-any-return]
 
     def _thin(self, vectors: Tensor) -> Tensor:
-        thinned = nn.functional.dropout(vectors, self._config.dropout, self.training)
-        return nn.functional.normalize(thinned, dim=1)
+        with torch.autocast(vectors.device.type, enabled=False):
+            thinned = nn.functional.dropout(vectors.float(), self._config.dropout, self.training)
+            return nn.functional.normalize(thinned, dim=1)
 
 
 class SyncTask(Task):
@@ -309,8 +395,7 @@ class SyncTask(Task):
             "heard": batch.heard,
             "clips": batch.clips,
             "people": batch.people,
-            "lips_seen": batch.lips_seen,
-            "lips_heard": batch.lips_heard,
+            "lips": batch.lips,
         }
         return {**{name: torch.from_numpy(a) for name, a in arrays.items()}, "seed": batch.seed}
 
