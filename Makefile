@@ -22,8 +22,11 @@ setup: .venv/.default
 demo: .venv/.default models
 	@$(VISAVIS) demo
 
+# What talks in real time must have the machine to itself; the rest runs two files at a time.
+REAL_TIME := tests/adapters tests/apps tests/browser
 test: .venv/.dev test-models browser database network lint test-page
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(REAL_TIME:%=--ignore=%)
+	$(PY) -m pytest $(REAL_TIME)
 
 lint: .venv/.dev
 	@$(PY) -m ruff check $(SOURCES)

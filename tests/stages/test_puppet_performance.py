@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from visavis.core.errors import FaceUnusable, NoFaceFound, StageError
+from visavis.core.errors import FaceUnusable, MissingWeights, NoFaceFound, StageError
 from visavis.core.types import (
     Avatar,
     FaceTrack,
@@ -18,6 +19,7 @@ from visavis.core.types import (
     Waveform,
     replace,
 )
+from visavis.models.assets import locate
 from visavis.models.common.units import ARKIT_UNITS, MOUTH_UNITS, UNIT_INDEX
 from visavis.models.puppet.motion import Motion
 from visavis.stages.animators.expression import Expression
@@ -46,6 +48,31 @@ def speech(text: str, seconds: float, index: int = 0, *, marks: bool = True) -> 
     spelled = tuple(Mark("phoneme", c, i * each, (i + 1) * each) for i, c in enumerate(text))
     sentence = Sentence(1, index, text, "en")
     return Speech(1, sentence, Waveform(samples, RATE), spelled if marks else ())
+
+
+def frames_of(animator: PuppetAnimator, avatar: Avatar, said: Speech) -> np.ndarray:
+    performance = animator.open(avatar)
+    segments = [*performance.feed(said), *performance.flush()]
+    return np.stack([frame.image for segment in segments for frame in segment.frames])
+
+
+class TestMouthNetwork:
+    def animator(self, weights: str | Path = "") -> PuppetAnimator:
+        return PuppetAnimator(size=160, liveliness="still", weights=weights)
+
+    def test_a_chosen_network_hears_though_there_are_marks(self, avatar: Avatar) -> None:
+        spelt, unspelt = (
+            frames_of(self.animator(), avatar, speech("mɑmɑ", 1.0, marks=marks))
+            for marks in (True, False)
+        )
+        heard = frames_of(self.animator(locate("audio2mouth")), avatar, speech("mɑmɑ", 1.0))
+        assert not np.array_equal(heard, spelt)
+        assert np.array_equal(heard, unspelt)
+
+    @pytest.mark.parametrize("weights", ["192", "/nowhere/x.onnx", "."])
+    def test_weights_that_are_none_of_the_puppets(self, avatar: Avatar, weights: str) -> None:
+        with pytest.raises(MissingWeights, match="the puppet has no weights"):
+            self.animator(weights).open(avatar)
 
 
 class TestExpression:

@@ -28,7 +28,9 @@ def cast_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--animator", help="What shows the face; see `visavis stages`.")
     @click.option(
-        "--weights", help="What the animator wav2lip draws with: 96, 192, 384 or a folder."
+        "--weights",
+        help="What the animator wav2lip draws with: 96, 192, 384 or a folder; or what the puppet hears a"
+        " mouth by: real (for research only) or an .onnx file.",
     )
     @click.option("--size", type=click.IntRange(128, 2160), help="Shorter side, pixels.")
     @click.option("--seed", type=click.IntRange(0), help="Of the head's own motion.")
@@ -62,8 +64,6 @@ def cast_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "label_text": label_text,
         }
         settings = replace(load_settings(), **{k: v for k, v in given.items() if v is not None})
-        if weights and settings.animator == "puppet":
-            raise click.UsageError("the puppet needs no weights; add --animator wav2lip")
         cast = Cast(settings, avatar, voice, emotion, intensity, pose)
         return function(*args, cast=cast, **rest)
 

@@ -53,7 +53,7 @@ def home() -> Path:
 
 def entries() -> dict[str, Asset]:
     """All assets by name, bundled ones included."""
-    bundled = (_read_bundled(folder) for folder in sorted(_MODELS.glob("*/weights")))
+    bundled = (_read_bundled(folder) for folder in sorted(_MODELS.glob("*/weights*")))
     return {**CATALOGUE, **{asset.name: asset for asset in bundled}}
 
 

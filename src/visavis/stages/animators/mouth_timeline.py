@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
 
 
 class MouthTimeline:
-    """Mouth channels (frames, 12) of one stream, asked for in order."""
+    """Mouth channels (frames, 12) of one stream, asked for in order.
 
-    def __init__(self) -> None:
+    Args:
+        network: A mouth network (.onnx) that all speech is heard by, phoneme marks or not. None takes
+            the marks where there are any, and the shipped network elsewhere.
+    """
+
+    def __init__(self, network: Path | None = None) -> None:
+        self._model = network
         self._source: Literal["marks", "sound"] | None = None
         self._marks: Sequence[Mark] = ()
         self._network: MouthFromSound | None = None
@@ -29,9 +36,9 @@ class MouthTimeline:
         """Whether speech with these marks needs the other source than the stream so far."""
         return self._source is not None and self._source != self._source_of(marks)
 
-    @staticmethod
-    def _source_of(marks: Sequence[Mark]) -> Literal["marks", "sound"]:
-        return "marks" if any(m.kind == "phoneme" for m in marks) else "sound"
+    def _source_of(self, marks: Sequence[Mark]) -> Literal["marks", "sound"]:
+        spelt = self._model is None and any(m.kind == "phoneme" for m in marks)
+        return "marks" if spelt else "sound"
 
     def choose(self, marks: Sequence[Mark]) -> None:
         """Settle on a source when none is chosen."""
@@ -52,7 +59,7 @@ class MouthTimeline:
         if self._network is None:
             from visavis.models.audio2mouth.predictor import MouthFromSound
 
-            self._network = MouthFromSound(audio.sample_rate)
+            self._network = MouthFromSound(audio.sample_rate, self._model)
         self._heard.extend(self._network.feed(audio.samples))
 
     def finish(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visavis.core.errors import FaceUnusable, NoFaceFound
+from visavis.core.errors import FaceUnusable, MissingWeights, NoFaceFound
 from visavis.core.types import Avatar, Emotion, FaceTrack, Floats, Picture, Sentence, VideoFrame
 from visavis.stages.animators.expression import Expression
 from visavis.stages.animators.mouth_timeline import MouthTimeline
@@ -21,6 +22,9 @@ LOOKAHEAD_FRAMES = 9
 """Sound held back: what coming sounds do to the mouth (``coarticulation.LOOKAHEAD_S``), and the
 loudness around a frame."""
 
+REAL = "real"
+"""The mouth network that learnt from recordings, which is for research only."""
+
 
 class PuppetAnimator:
     """Warps the pixels of a portrait, or of a looped video, after 52 ARKit face units.
@@ -31,6 +35,9 @@ class PuppetAnimator:
         liveliness: How much the head moves of itself.
         emotion: What the face shows when no sentence says otherwise.
         intensity: Of that emotion, 0..1.
+        weights: What the mouth is heard by: empty for phoneme marks, and the shipped network where
+            a voice gives none; ``real`` for the network that learnt from people who really speak,
+            which is for research only; or an .onnx file as `visavis train audio2mouth` exports.
     """
 
     def __init__(
@@ -41,12 +48,14 @@ class PuppetAnimator:
         liveliness: Liveliness = "natural",
         emotion: Emotion = "neutral",
         intensity: float = 0.5,
+        weights: str | Path = "",
     ) -> None:
         self._size = size
         self._seed = seed
         self._liveliness: Liveliness = liveliness
         self._emotion: Emotion = emotion
         self._intensity = intensity
+        self._weights = weights
 
     def open(self, avatar: Avatar) -> PuppetPerformance:
         """Begin a performance.
@@ -54,8 +63,10 @@ class PuppetAnimator:
         Raises:
             NoFaceFound: The avatar has no face track.
             FaceUnusable: Its landmarks are not the 478 of the face mesh.
+            MissingWeights: The mouth network that was chosen is not here.
         """
-        return PuppetPerformance(*self.set_up(avatar))
+        network = find_mouth_network(self._weights)
+        return PuppetPerformance(*self.set_up(avatar), network)
 
     def set_up(self, avatar: Avatar) -> tuple[Stand, Expression]:
         """Put an avatar on its stand and give its face an expression of its own.
@@ -79,11 +90,33 @@ class PuppetAnimator:
         return Stand(avatar, self._size), Expression(motion, self._emotion, self._intensity)
 
 
+def find_mouth_network(chosen: str | Path) -> Path | None:
+    """Find what a mouth is heard by; see `PuppetAnimator`.
+
+    Raises:
+        MissingWeights: It is not here.
+    """
+    if not str(chosen).strip():
+        return None
+    if str(chosen) == REAL:
+        from visavis.models.assets import locate
+
+        return locate("audio2mouth-real")
+    path = Path(chosen).expanduser()
+    if path.suffix != ".onnx" or not path.is_file():
+        raise MissingWeights(
+            f"the puppet has no weights {chosen}: give {REAL!r}, an .onnx file that `visavis train"
+            " audio2mouth --export` wrote, or none; 96, 192, 384 and folders are for --animator wav2lip"
+        )
+    return path
+
+
 class PuppetPerformance(SpeakingPerformance[Floats, "Pose"]):
     """One avatar on its stand, speaking in one session."""
 
-    def __init__(self, stand: Stand, expression: Expression) -> None:
+    def __init__(self, stand: Stand, expression: Expression, network: Path | None = None) -> None:
         self._stand = stand
+        self._network = network
         super().__init__(expression, LOOKAHEAD_FRAMES)
 
     @property
@@ -92,7 +125,7 @@ class PuppetPerformance(SpeakingPerformance[Floats, "Pose"]):
         return self._stand.size
 
     def _make_timeline(self) -> MouthTimeline:
-        return MouthTimeline()
+        return MouthTimeline(self._network)
 
     def _speak(self, row: Floats, loudness: float, sentence: Sentence) -> Pose:
         return self._expression.speak(

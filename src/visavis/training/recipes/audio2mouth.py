@@ -104,7 +104,7 @@ def mouth_loss(
     channels = torch.tensor(CHANNEL_WEIGHTS)
     error = nn.functional.smooth_l1_loss(shown, wanted, reduction="none", beta=0.02)
     mouth = (error * channels * weight[..., None]).mean()
-    gap = (weight * (_gap(shown) - _gap(wanted)).abs()).mean()
+    gap = (weight * (signed_gap(shown) - signed_gap(wanted)).abs()).mean()
     motion = ((shown.diff(dim=1) - wanted.diff(dim=1)).abs() * channels).mean()
     speech = nn.functional.binary_cross_entropy_with_logits(logits[..., -1], speaking)
     total = (
@@ -116,7 +116,7 @@ def mouth_loss(
     return total, {"mouth": mouth, "gap": gap, "motion": motion, "speaking": speech}
 
 
-def _gap(mouth: Tensor) -> Tensor:
+def signed_gap(mouth: Tensor) -> Tensor:
     """`visavis.models.puppet.coarticulation.lip_gap` without its floor, which has no gradient."""
     lips = 0.25 * (mouth[..., _LOWER] + mouth[..., _UPPER])
     opening = mouth[..., _JAW] - mouth[..., _CLOSE] + lips

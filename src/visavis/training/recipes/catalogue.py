@@ -77,6 +77,12 @@ _RECIPES = (
         "a corpus made by visavis.training.data.speech_corpus",
     ),
     Recipe(
+        "audio2mouth-real",
+        "the same network, going on from people who really speak; for research only",
+        "audio2mouth_real",
+        "base",
+    ),
+    Recipe(
         "syncnet-96-small",
         "the lip-sync expert at 96 pixels with half the channels, on a CPU",
         "syncnet",
