@@ -26,6 +26,7 @@ collect_ignore = (
         "test_lip_judge.py",
         "test_lip_losses.py",
         "test_lpips_network.py",
+        "test_publishing.py",
         "test_real_mouths.py",
         "test_sync_augmentation.py",
         "test_sync_losses.py",
