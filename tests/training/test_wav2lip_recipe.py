@@ -18,6 +18,7 @@ from visavis.models.wav2lip.export import load_network
 from visavis.training.checkpoint import load_checkpoint
 from visavis.training.lip_judge import COMPARED
 from visavis.training.loop import LAST, train
+from visavis.training.losses import lip_sync
 from visavis.training.recipes.catalogue import find_recipe
 from visavis.training.recipes.wav2lip import (
     LipObjective,
@@ -96,7 +97,7 @@ def test_what_is_kept_can_be_exported(trained: Path, tmp_path: Path) -> None:
 
 def small(config: LipTrainConfig, **changes: object) -> LipTrainConfig:
     loop = replace(config.loop, steps=4, warmup=1, log_every=2, evaluate_every=0, evaluate_s=0)
-    plain = {"sync_weight": 0.0, "lpips_weight": 0.0, "batch": 2, **changes}
+    plain = {"sync_weight": 0.0, "ear_weight": 0.0, "lpips_weight": 0.0, "batch": 2, **changes}
     return replace(config, loop=replace(loop, board=False, device="cpu"), **plain)  # type: ignore[arg-type]
 
 
@@ -152,7 +153,23 @@ def test_sync_is_switched_on_by_what_an_evaluation_finds(tiny_expert: Path, tmp_
     assert "sync" in always.objective(batch, 0)[1]
 
 
-def test_without_an_expert_it_says_what_to_do(tmp_path: Path) -> None:
+def test_ear_learns_what_the_expert_hears(tiny_expert: Path, tmp_path: Path) -> None:
+    config = small(tiny_wav2lip(), ear_weight=0.5, expert=str(tiny_expert))
+    loop = replace(config.loop, steps=30, learning_rate=3e-3)
+    store = MadeClips(train=6, val=0)
+    outcome = run(replace(config, loop=loop, batch=6), store, tmp_path, tell=print)
+    ear = curve(tmp_path, "ear")
+    assert ear[-1] < 0.6 * ear[0]
+    assert "sync" not in (tmp_path / "loss.csv").read_text().splitlines()[0]
+    # What told it is thrown away.
+    wanted = LipTask(small(tiny_wav2lip()), store, tmp_path).network.state_dict()
+    assert set(load_checkpoint(outcome.checkpoint)["weights"]) == set(wanted)
+
+
+def test_without_an_expert_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lip_sync, "ASSET", "no-such-expert")
     with pytest.raises(ConfigError, match="train one"):
         LipTask(small(tiny_wav2lip(), sync_weight=0.03), MadeClips(train=2, val=0), tmp_path)
 
@@ -176,7 +193,7 @@ def test_rows_that_are_drawn_are_those_of_the_whole() -> None:
     mel, face = torch.rand(2, 1, 80, 16), torch.rand(2, 6, 48, 48)
     with torch.no_grad():
         whole = task_network(mel, face)
-        part = draw(task_network, mel, face, config.top)
+        part = draw(task_network, task_network.encode_audio(mel), face, config.top)
     torch.testing.assert_close(part, whole[:, :, config.top :], atol=1e-5, rtol=1e-4)
 
 

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from visavis.core.errors import ConfigError
+from visavis.core.errors import ConfigError, MissingWeights, UnknownAsset
+from visavis.models.assets import locate
 from visavis.models.common.network_card import NAME
 from visavis.models.syncnet.network import SyncNet, SyncNetConfig
 from visavis.models.syncnet.restore import restore
 from visavis.training.checkpoint import load_checkpoint
 
+ASSET = "syncnet"
+"""The expert that comes with visavis; for research only."""
 _EDGE = 1e-4
 
 
@@ -72,18 +75,14 @@ def load_expert(checkpoint: str | Path) -> FrozenExpert:
     """Read an expert that `visavis train syncnet-…` trained.
 
     Args:
-        checkpoint: Its ``best.pt``, the folder of it, or a folder that an expert was exported to.
+        checkpoint: Its ``best.pt``, the folder of it, a folder that an expert was exported to, or
+            empty for the one that comes with visavis.
 
     Raises:
-        ConfigError: None is named, or it is not of an expert.
+        ConfigError: It is not of an expert, or none is named and none comes with this visavis.
         FileUnreadable: It is missing or cut short.
     """
-    if not str(checkpoint):
-        raise ConfigError(
-            "the sync loss needs an expert: train one (visavis train syncnet-96-small) and name it"
-            " (--set expert=FOLDER), or do without (--set sync_weight=0)"
-        )
-    path = Path(checkpoint)
+    path = Path(checkpoint) if str(checkpoint) else _find_shipped()
     if (path / NAME).exists():
         return FrozenExpert(restore(path))
     stored = load_checkpoint(path / "best.pt" if path.is_dir() else path)
@@ -93,3 +92,13 @@ def load_expert(checkpoint: str | Path) -> FrozenExpert:
     except (KeyError, TypeError, RuntimeError) as error:
         raise ConfigError(f"{path} is not a checkpoint of a lip-sync expert") from error
     return FrozenExpert(network)
+
+
+def _find_shipped() -> Path:
+    try:
+        return locate(ASSET)
+    except (UnknownAsset, MissingWeights) as error:
+        raise ConfigError(
+            "the sync loss needs an expert: train one (visavis train syncnet-96-small) and name it"
+            " (--set expert=FOLDER), or do without (--set sync_weight=0 --set ear_weight=0)"
+        ) from error

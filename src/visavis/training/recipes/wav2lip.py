@@ -52,7 +52,8 @@ class LipTrainConfig:
     Attributes:
         network: Sizes.
         loop: Length, speed and precision.
-        expert: Checkpoint of the lip-sync expert, or its folder.
+        expert: Checkpoint of the lip-sync expert, or its folder; empty for the one that comes with
+            visavis.
         batch: Samples of five frames in a batch.
         top: First row that is drawn, above the lower half: what the shipped decoder draws. 0 for all,
             as published, which costs half as much again.
@@ -60,6 +61,9 @@ class LipTrainConfig:
         sync_start: ``ready``: from when the evaluation's sync loss is below ``sync_ready``, as
             published; ``always``: from the first step, for which a lower weight is wise.
         sync_ready: See there.
+        ear_weight: Of how well the expert's vector of each sound can be told from the generator's own,
+            by a linear layer that is thrown away: the expert has learnt what sounds do to lips,
+            and pixels teach it slowly.
         critic_weight: Of being taken for real by the critic of quality; 0 for no critic. 0.07 is
             the published one.
         lpips_weight: Of LPIPS of the lower half.
@@ -95,6 +99,7 @@ class LipTrainConfig:
     sync_weight: float = 0.03
     sync_start: SyncStart = "ready"
     sync_ready: float = 0.75
+    ear_weight: float = 0.0
     critic_weight: float = 0.0
     lpips_weight: float = 0.1
     feature_weight: float = 0.0
@@ -111,17 +116,17 @@ class LipTrainConfig:
 
 def wav2lip_96() -> LipTrainConfig:
     """The published generator; hours on a CPU."""
-    return LipTrainConfig()
+    return LipTrainConfig(ear_weight=0.1, sync_start="always")
 
 
 def wav2lip_192() -> LipTrainConfig:
     """Twice the width, for as much work as the published one; hours on a CPU."""
-    return LipTrainConfig(network=WAV2LIP_192, top=default_top(192))
+    return replace(wav2lip_96(), network=WAV2LIP_192, top=default_top(192))
 
 
 def wav2lip_384() -> LipTrainConfig:
     """The paper's generator, appendices 2 and 3; for a GPU, or a night on a CPU."""
-    return LipTrainConfig(network=WAV2LIP_384, top=default_top(384), batch=4)
+    return replace(wav2lip_96(), network=WAV2LIP_384, top=default_top(384), batch=4)
 
 
 def wav2lip_96_gpu() -> LipTrainConfig:
@@ -211,6 +216,11 @@ class LipObjective(nn.Module):
         # In a tuple, so that its weights are not this module's.
         self._critic = (critic,)
         self._config = config
+        self.ear = (
+            nn.Linear(config.network.audio[-1][0], expert.network.config.embedding)
+            if expert is not None and config.ear_weight
+            else None
+        )
         self.register_buffer("sync_on", torch.tensor(config.sync_start == "always"))
 
     def forward(
@@ -229,13 +239,21 @@ class LipObjective(nn.Module):
                 mel = augment_mel(mel, config.sound, batch["seed"])
             if config.loop.channels_last:
                 face = face.contiguous(memory_format=torch.channels_last)
-        made = draw(self.network, mel.flatten(0, 1)[:, None], face, top).float()
+        heard = self.network.encode_audio(mel.flatten(0, 1)[:, None])
+        made = draw(self.network, heard, face, top).float()
         real = wanted.flatten(0, 1)[:, :, top:]
         half = size // 2 - top
         made_half, real_half = made[:, :, half:], real[:, :, half:]
         total = l1 = (made - real).abs().mean()
         parts = {"l1": l1}
-        if self.expert is not None and bool(self.sync_on):
+        if self.ear is not None:
+            assert self.expert is not None
+            with torch.no_grad():
+                meant = self.expert.network.encode_audio(batch["mel"].flatten(0, 1)[:, None])
+            told = self.ear(heard.flatten(1)).float()
+            ear = (1 - nn.functional.cosine_similarity(told, meant.float())).mean()
+            total, parts["ear"] = total + config.ear_weight * ear, ear
+        if self.expert is not None and config.sync_weight and bool(self.sync_on):
             frames = made_half.unflatten(0, (-1, WINDOW_FRAMES))
             sync = self.expert(frames, batch["sync_mel"])
             total, parts["sync"] = total + config.sync_weight * sync, sync
@@ -258,12 +276,12 @@ def join_face(frames: Tensor, references: Tensor) -> Tensor:
     return torch.cat([masked, references], 1)
 
 
-def draw(network: Wav2Lip, mel: Tensor, face: Tensor, top: int) -> Tensor:
-    """Rows from ``top`` on: (N, 1, 80, 16) and (N, 6, S, S) to (N, 3, S - top, S)."""
+def draw(network: Wav2Lip, heard: Tensor, face: Tensor, top: int) -> Tensor:
+    """Rows from ``top`` on: vectors of sound and (N, 6, S, S) to (N, 3, S - top, S)."""
     features = network.encode_face(face)
     rows = network.config.first_rows(top)
     kept = [feature[:, :, row:] for feature, row in zip(features, rows, strict=True)]
-    return network.decode(network.encode_audio(mel), kept, top)
+    return network.decode(heard, kept, top)
 
 
 class LipTask(Task):
@@ -280,12 +298,13 @@ class LipTask(Task):
         self.network: Wav2Lip = Wav2Lip(config.network)
         critic = QualityCritic(config.network.size) if config.critic_weight else None
         judging = [clip for clip in store.clips if clip.split == "val"]
-        expert = load_expert(config.expert) if config.sync_weight or config.expert else None
+        asks = config.sync_weight or config.ear_weight or config.expert
+        expert = load_expert(config.expert) if asks else None
         looks = config.lpips_weight or config.feature_weight
         self.objective = LipObjective(
             self.network,
             config,
-            expert if config.sync_weight else None,
+            expert if config.sync_weight or config.ear_weight else None,
             PerceptualLoss(config.backbone) if looks else None,
             critic,
         )
