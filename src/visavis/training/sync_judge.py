@@ -1,8 +1,17 @@
-"""Judging the sync expert on clips of people it has not seen."""
+"""Judging the sync expert on clips of people it has not seen.
+
+    python -m visavis.training.sync_judge CLIPS [--expert FOLDER] [--split val]
+
+judges an exported expert, by default the one that comes with visavis, with the offsets that are noted
+in the clips taken out, and as recorded.
+"""
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -60,3 +69,28 @@ def describe(figures: SyncFigures) -> str:
         f" offsets found {figures.found:.1%} (exactly {figures.found_exactly:.1%});"
         f" cosine {figures.in_sync:.3f} in time, {figures.off:.3f} off; {figures.clips} clips"
     )
+
+
+def main() -> None:
+    """Read the command line and judge."""
+    from visavis.models.assets import locate
+    from visavis.models.syncnet.restore import restore
+    from visavis.training.data.clip_store import ClipStore
+    from visavis.training.data.sync_clips import load_sync_clips
+    from visavis.training.losses.lip_sync import ASSET
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--expert", type=Path)
+    parser.add_argument("--split", default="val")
+    given = parser.parse_args()
+    network = restore(given.expert or locate(ASSET))
+    clips = load_sync_clips(ClipStore(given.clips), given.split, network.config.size)
+    loop = LoopConfig(steps=0)
+    for name, raw in (("in step", False), ("as recorded", True)):
+        told = describe(judge(network, clips, loop, as_recorded=raw))
+        sys.stdout.write(f"{name}: {told}\n")
+
+
+if __name__ == "__main__":
+    main()

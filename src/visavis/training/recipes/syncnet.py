@@ -271,7 +271,7 @@ class SyncObjective(nn.Module):
             )
             lips = lips.detach()
         features, faces = self._encode_faces(batch)
-        if self.read is not None:
+        if self.read is not None and features is not None:
             told, lips_seen = self.read(features), batch["lips"][:, : batch["seen"].shape[1]]
             parts["read"] = nn.functional.mse_loss(told.float(), lips_seen.flatten(0, 1))
             total = total + config.read_weight * parts["read"]
@@ -317,8 +317,8 @@ class SyncObjective(nn.Module):
             across=config.across,
         )
 
-    def _encode_faces(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the last layer sees of the pictures, (F, C), and the vectors, (F, D)."""
+    def _encode_faces(self, batch: Batch) -> tuple[Tensor | None, Tensor]:
+        """What the last layer sees of the pictures, (F, C), if it is read, and the vectors, (F, D)."""
         config, mouths = self._config, batch["mouths"].flatten(0, 1)
         with torch.no_grad(), torch.autocast(mouths.device.type, enabled=False):
             if config.augmentation is None:
@@ -327,6 +327,8 @@ class SyncObjective(nn.Module):
                 windows = augment_mouths(mouths, config.augmentation, batch["seed"])
             if config.loop.channels_last:
                 windows = windows.contiguous(memory_format=torch.channels_last)
+        if self.read is None:
+            return None, self.network.encode_face(windows)  # type: ignore[operator]
         seen: list[Tensor] = []
         last = self.network.face_encoder[-1]  # type: ignore[index]
         with last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):  # type: ignore[union-attr]
