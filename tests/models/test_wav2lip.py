@@ -12,7 +12,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from visavis.core.errors import ChecksumMismatch, FileUnreadable, InputError, MissingWeights
+from visavis.core.errors import (
+    ChecksumMismatch,
+    ConfigError,
+    FileUnreadable,
+    InputError,
+    MissingWeights,
+)
 from visavis.core.types import Picture
 from visavis.models.common.graph_export import fold
 from visavis.models.common.graph_precision import halve_weights
@@ -20,14 +26,18 @@ from visavis.models.wav2lip.convert import PUBLISHED, convert
 from visavis.models.wav2lip.export import Calibration, default_top, export, load_network
 from visavis.models.wav2lip.network import (
     WAV2LIP_96,
+    WAV2LIP_96_SMALL,
     WAV2LIP_192,
+    WAV2LIP_192_SMALL,
     WAV2LIP_384,
+    WAV2LIP_384_SMALL,
     Wav2Lip,
     Wav2LipConfig,
 )
 from visavis.models.wav2lip.predictor import Wav2LipPredictor
 
 CONFIGS = [WAV2LIP_96, WAV2LIP_192, WAV2LIP_384]
+HALVED = [WAV2LIP_96_SMALL, WAV2LIP_192_SMALL, WAV2LIP_384_SMALL]
 RUNTIMES = ["onnxruntime", "openvino"]
 
 # Names and shapes of the published checkpoint.
@@ -46,6 +56,10 @@ PUBLISHED_SHAPES = {
     "output_block.1.weight": (3, 32, 1, 1),
     "output_block.1.bias": (3,),
 }
+
+
+def str_of(config: Wav2LipConfig) -> str:
+    return f"{config.size}{'-small' if config in HALVED else ''}"
 
 
 def narrow(config: Wav2LipConfig, by: int) -> Wav2LipConfig:
@@ -158,16 +172,62 @@ def test_output_block_adds_nothing(config: Wav2LipConfig) -> None:
     assert not on_meta(config).output_block[0].is_residual
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: str(c.size))
+@pytest.mark.parametrize("config", CONFIGS + HALVED, ids=str_of)
 def test_blocks_meet_at_the_same_size(config: Wav2LipConfig) -> None:
     network = on_meta(config)
     face = torch.empty(2, 6, config.size, config.size, device="meta")
     features = network.encode_face(face)
     assert tuple(tuple(f.shape[1:]) for f in features) == config.feature_shapes
-    assert features[-1].shape == (2, 512, 1, 1)
+    assert features[-1].shape == (2, 256 if config in HALVED else 512, 1, 1)
     audio = network.encode_audio(torch.empty(2, 1, 80, 16, device="meta"))
-    assert audio.shape == (2, 512, 1, 1)
+    assert audio.shape == features[-1].shape
     assert network.decode(audio, features).shape == (2, 3, config.size, config.size)
+
+
+@pytest.mark.parametrize(
+    ("larger", "smaller"),
+    [
+        (WAV2LIP_192_SMALL, WAV2LIP_96_SMALL),
+        (WAV2LIP_384_SMALL, WAV2LIP_192_SMALL),
+        (WAV2LIP_384, WAV2LIP_192),
+        (WAV2LIP_96_SMALL, WAV2LIP_96_SMALL),
+    ],
+    ids=str_of,
+)
+def test_inner_blocks_of_a_generator_of_half_the_width_are_taken(
+    larger: Wav2LipConfig, smaller: Wav2LipConfig
+) -> None:
+    torch.manual_seed(0)
+    grown, start = Wav2Lip(larger).eval(), Wav2Lip(smaller).eval()
+    grown.grow_from(start)
+    mel = torch.randn(2, 1, 80, 16)
+    heard = [network.encode_audio(mel) for network in (grown, start)]
+    torch.testing.assert_close(*heard)
+    if larger == smaller:
+        face = torch.rand(2, 6, larger.size, larger.size)
+        torch.testing.assert_close(grown(mel, face), start(mel, face))
+        return
+    # Where both have 48 x 48, what is made of it is the same, down and up again.
+    inside = next(i for i, s in enumerate(smaller.feature_shapes) if s[1] == smaller.size // 4)
+    x = torch.rand(2, *smaller.feature_shapes[inside])
+    drawn = []
+    for network in (grown, start):
+        offset = len(network.face_encoder_blocks) - len(smaller.face)
+        features = [x]
+        for block in network.face_encoder_blocks[offset + inside + 1 :]:
+            features.append(block(features[-1]))
+        y = heard[0]
+        for block, feature in zip(
+            network.face_decoder_blocks[: len(features)], reversed(features), strict=True
+        ):
+            y = torch.cat([block(y), feature], 1)
+        drawn.append(y)
+    torch.testing.assert_close(*drawn)
+
+
+def test_other_layers_cannot_be_grown_from() -> None:
+    with pytest.raises(ConfigError, match="other layers"):
+        Wav2Lip(WAV2LIP_192_SMALL).grow_from(Wav2Lip(WAV2LIP_96))
 
 
 def test_appendix_has_the_channels_that_are_listed() -> None:

@@ -240,10 +240,9 @@ class TestWeights:
             Wav2LipAnimator().open(portrait)
 
     def test_those_that_are_shipped_must_be_asked_for(
-        self, weights: Path, portrait: Avatar, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+        self, weights: Path, portrait: Avatar, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (tmp_path / "192").symlink_to(weights)
-        monkeypatch.setattr(wav2lip_weights, "_shipped", lambda: tmp_path)
+        monkeypatch.setattr(wav2lip_weights, "_shipped", {"192": weights}.get)
         with pytest.raises(LicenceNotAccepted, match=r"research only.* to 192"):
             Wav2LipAnimator().open(portrait)
         Wav2LipAnimator(size=128, weights="192").open(portrait).close()
@@ -258,14 +257,13 @@ class TestWeights:
         self, weights: Path, portrait: Avatar, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setenv("VISAVIS_HOME", str(tmp_path / "home"))
-        (tmp_path / "shipped").mkdir()
-        (tmp_path / "shipped" / "192").symlink_to(weights)
-        monkeypatch.setattr(wav2lip_weights, "_shipped", lambda: tmp_path / "shipped")
+        shipped = Path(shutil.copytree(weights, tmp_path / "shipped"))
+        monkeypatch.setattr(wav2lip_weights, "_shipped", {"192": shipped}.get)
         made = Path(shutil.copytree(weights, tmp_path / "made"))
         own = keep_tuned(portrait, made, {"steps": 3})
         assert not made.exists()
         assert find_weights("", portrait) == find_weights("192", portrait) == own
-        assert find_weights("192", portrait, own_first=False) == tmp_path / "shipped" / "192"
+        assert find_weights("192", portrait, own_first=False) == shipped
         assert find_weights(weights, portrait) == weights
         assert read_card(own)["steps"] == 3  # type: ignore[index]
         again = Path(shutil.copytree(weights, tmp_path / "made"))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tests.training.made_clips import MadeClips
+from torch import nn
 
 from visavis.core.errors import ConfigError
 from visavis.media.picture import read_picture
@@ -29,8 +30,10 @@ from visavis.training.recipes.wav2lip import (
     run,
     tiny_wav2lip,
     wav2lip_96,
+    wav2lip_96_small,
     wav2lip_192,
     wav2lip_192_gpu,
+    wav2lip_192_small,
     wav2lip_384,
 )
 from visavis.training.task import Held, Share
@@ -166,6 +169,43 @@ def test_ear_learns_what_the_expert_hears(tiny_expert: Path, tmp_path: Path) -> 
     assert set(load_checkpoint(outcome.checkpoint)["weights"]) == set(wanted)
 
 
+def test_ear_is_the_experts_to_begin_with(tmp_path: Path) -> None:
+    """The one that comes with visavis, whose norms were folded away."""
+    config = small(wav2lip_96_small())
+    task = LipTask(config, MadeClips(train=8, val=0, size=96), tmp_path)
+    expert = lip_sync.load_expert("").network
+    mel = torch.from_numpy(next(task.batches(0, Share()))["mel"].numpy()).flatten(0, 1)[:, None]
+    with torch.no_grad():
+        heard = task.network.eval().encode_audio(mel).flatten(1)
+        wanted = expert.encode_audio(mel)
+        torch.testing.assert_close(
+            nn.functional.normalize(heard, dim=1), wanted, atol=1e-3, rtol=1e-2
+        )
+        # While it learns, norms divide by what a batch shows: near it.
+        near = nn.functional.normalize(task.network.train().encode_audio(mel).flatten(1), dim=1)
+    assert (near * wanted).sum(1).mean() > 0.9
+
+
+def test_generator_grows_from_one_of_half_the_width(tmp_path: Path) -> None:
+    store = MadeClips(train=4, val=0, size=96)
+    first = run(small(wav2lip_96_small()), store, tmp_path / "96", tell=print)
+    config = small(wav2lip_192_small(), start=str(first.checkpoint))
+    task = LipTask(config, store, tmp_path / "192")
+    begun = load_network(first.checkpoint).face_decoder_blocks[2].state_dict()
+    for name, value in task.network.face_decoder_blocks[2].state_dict().items():
+        torch.testing.assert_close(value, begun[name])
+    # What goes on does not need it any more.
+    run(config, store, tmp_path / "192", tell=print)
+    first.checkpoint.unlink()
+    run(config, store, tmp_path / "192", tell=print)
+
+
+def test_ear_of_other_layers_is_refused(tiny_expert: Path, tmp_path: Path) -> None:
+    config = small(tiny_wav2lip(), hears_as_expert=True, expert=str(tiny_expert))
+    with pytest.raises(ConfigError, match="other layers"):
+        LipTask(config, MadeClips(train=4, val=0), tmp_path)
+
+
 def test_without_an_expert_it_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,7 +214,9 @@ def test_without_an_expert_it_says_what_to_do(
         LipTask(small(tiny_wav2lip(), sync_weight=0.03), MadeClips(train=2, val=0), tmp_path)
 
 
-@pytest.mark.parametrize("recipe", [wav2lip_96, wav2lip_192, wav2lip_384, wav2lip_192_gpu])
+@pytest.mark.parametrize(
+    "recipe", [wav2lip_96, wav2lip_192, wav2lip_384, wav2lip_192_gpu, wav2lip_192_small]
+)
 def test_recipes_fit_their_networks(recipe, tmp_path: Path) -> None:
     config = small(recipe(), batch=1)
     store = MadeClips(train=2, val=0, size=192)

@@ -310,6 +310,7 @@ def _configure(
         sync_weight=base.sync_weight if expert else 0.0,
         # It hears already.
         ear_weight=0.0,
+        hears_as_expert=False,
         critic_weight=0.0,
         # A face is not its mirror image, and is filmed in one light.
         augmentation=LipAugmentation(flip=0.0, light=0.05, saturation=0.05),

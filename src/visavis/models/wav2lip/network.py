@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from visavis.core.errors import ConfigError
 from visavis.models.common.convolutions import ConvNorm, DeconvNorm, Layers, stack
 
 
@@ -26,8 +27,8 @@ class Wav2LipConfig:
 
     Attributes:
         size: Width of the square crop in pixels.
-        face: Blocks that take (6, S, S) to (512, 1, 1).
-        audio: Layers that take (1, 80, 16) to (512, 1, 1).
+        face: Blocks that take (6, S, S) to (C, 1, 1); C is 512 as published.
+        audio: Layers that take (1, 80, 16) to (C, 1, 1).
         decoder: As many blocks, back to S x S; each but the first begins with a deconvolution.
         output: Channels before the picture.
         lead: Frames by which the mel window of a frame begins before it. With 2 it lies evenly
@@ -136,6 +137,33 @@ WAV2LIP_192 = Wav2LipConfig(
 )
 """Appendices 2 and 3 without their outermost blocks."""
 
+_LEAST = 16
+
+
+def _narrow(layers: Layers) -> Layers:
+    return tuple((min(c, max(_LEAST, c // 2)), *rest) for c, *rest in layers)  # type: ignore[misc]
+
+
+def _small(size: int, halvings: int, first: Layers) -> Wav2LipConfig:
+    """Half the channels of ``WAV2LIP_384``, without so many of its outermost blocks."""
+    face, decoder = WAV2LIP_384.face[1 + halvings :], WAV2LIP_384.decoder
+    return Wav2LipConfig(
+        size,
+        (first, *map(_narrow, face)),
+        # With one layer more, as the expert's ear, with which its training begins.
+        _narrow((*_AUDIO[:11], _AUDIO[10], *_AUDIO[11:])),
+        tuple(map(_narrow, decoder[: len(decoder) - halvings])),
+        output=16,
+    )
+
+
+WAV2LIP_384_SMALL = _small(384, 0, WAV2LIP_384.face[0])
+"""With half of all channels, but not below 16: for training on a CPU."""
+WAV2LIP_192_SMALL = _small(192, 1, ((16, 7, 1, 3),))
+"""The same without its outermost blocks."""
+WAV2LIP_96_SMALL = _small(96, 2, ((16, 7, 1, 3),))
+"""The same without its two outermost blocks."""
+
 
 class Wav2Lip(nn.Module):
     """Face, reference and sound to a face whose lips say the sound."""
@@ -160,8 +188,37 @@ class Wav2Lip(nn.Module):
             nn.Sigmoid(),
         )
 
+    @torch.no_grad()
+    def grow_from(self, smaller: Wav2Lip) -> None:
+        """Take the inner blocks of a generator of half the width; the outer ones stay as they are.
+
+        Source: Karras et al., "Progressive Growing of GANs" (ICLR 2018): what is coarse is learnt
+        where pictures are small, and cheap.
+
+        Raises:
+            ConfigError: It is of other layers.
+        """
+        offset = len(self.face_encoder_blocks) - len(smaller.face_encoder_blocks)
+        pairs = [
+            (self.audio_encoder, smaller.audio_encoder),
+            *zip(
+                self.face_encoder_blocks[offset + 1 :], smaller.face_encoder_blocks[1:], strict=True
+            ),
+            *zip(self.face_decoder_blocks, smaller.face_decoder_blocks, strict=False),
+        ]
+        if not offset:
+            pairs += [
+                (self.face_encoder_blocks[0], smaller.face_encoder_blocks[0]),
+                (self.output_block, smaller.output_block),
+            ]
+        try:
+            for mine, its in pairs:
+                mine.load_state_dict(its.state_dict())
+        except RuntimeError as error:
+            raise ConfigError("a generator of other layers has nothing to grow from") from error
+
     def encode_audio(self, mel: Tensor) -> Tensor:
-        """(B, 1, 80, 16) in [-4, 4] -> (B, 512, 1, 1)."""
+        """(B, 1, 80, 16) in [-4, 4] -> (B, C, 1, 1); C is 512 as published."""
         encoded: Tensor = self.audio_encoder(mel)
         return encoded
 
@@ -182,7 +239,7 @@ class Wav2Lip(nn.Module):
         """Decode the rows of a picture from ``top`` on.
 
         Args:
-            audio: (B, 512, 1, 1), encoded sound.
+            audio: (B, C, 1, 1), encoded sound.
             features: Of the face, each without the rows before ``Wav2LipConfig.first_rows(top)``.
             top: Less is computed for the lower part alone, and the same comes out.
 

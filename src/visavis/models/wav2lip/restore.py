@@ -14,13 +14,23 @@ from visavis.models.common.graph_restore import restore_first_that_fits
 from visavis.models.common.network_card import read_network_card
 from visavis.models.wav2lip.network import (
     WAV2LIP_96,
+    WAV2LIP_96_SMALL,
     WAV2LIP_192,
+    WAV2LIP_192_SMALL,
     WAV2LIP_384,
+    WAV2LIP_384_SMALL,
     Wav2Lip,
     Wav2LipConfig,
 )
 
-CONFIGS = (WAV2LIP_96, WAV2LIP_192, WAV2LIP_384)
+CONFIGS = (
+    WAV2LIP_96,
+    WAV2LIP_192,
+    WAV2LIP_384,
+    WAV2LIP_96_SMALL,
+    WAV2LIP_192_SMALL,
+    WAV2LIP_384_SMALL,
+)
 _GRAPHS = ("face_encoder.onnx", "audio_encoder.onnx", "decoder.onnx")
 
 

@@ -11,7 +11,6 @@ from visavis.core.errors import LicenceNotAccepted, MissingWeights
 from visavis.core.types import Avatar
 from visavis.stages.avatars.tuned import find_tuned
 
-ASSET = "wav2lip"
 SIZES = ("96", "192", "384")
 """Widths in pixels of the squares that they draw."""
 
@@ -36,8 +35,8 @@ def find_weights(chosen: str | Path, avatar: Avatar, *, own_first: bool = True) 
         tuned = find_tuned(avatar) if own_first else None
         if tuned is not None:
             return tuned
-        folder = _shipped() / str(chosen)
-        if not folder.is_dir():
+        folder = _shipped(str(chosen))
+        if folder is None:
             here = ", ".join(shipped_sizes()) or "none"
             raise MissingWeights(
                 f"no lip generator of {chosen} pixels comes with this visavis; there are: {here}"
@@ -72,21 +71,14 @@ def _find_own(avatar: Avatar) -> Path:
 
 def shipped_sizes() -> list[str]:
     """Name the generators that come with visavis."""
-    try:
-        folder = _shipped()
-    except MissingWeights:
-        return []
-    return [size for size in SIZES if (folder / size).is_dir()]
+    return [size for size in SIZES if _shipped(size) is not None]
 
 
-def _shipped() -> Path:
+def _shipped(size: str) -> Path | None:
     from visavis.core.errors import UnknownAsset
     from visavis.models.assets import locate
 
     try:
-        return locate(ASSET)
+        return locate(f"wav2lip-{size}")
     except UnknownAsset:
-        raise MissingWeights(
-            "no lip generator comes with this visavis; train one with `visavis train wav2lip` and"
-            " give its folder as --weights or VISAVIS_WEIGHTS"
-        ) from None
+        return None

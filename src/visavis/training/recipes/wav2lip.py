@@ -16,16 +16,22 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from visavis.core.errors import ConfigError
 from visavis.models.common.convolutions import Layers
+from visavis.models.common.graph_restore import settle_norms
 from visavis.models.lpips.network import Backbone
-from visavis.models.wav2lip.export import default_top
+from visavis.models.wav2lip.export import default_top, load_network
 from visavis.models.wav2lip.network import (
     WAV2LIP_96,
+    WAV2LIP_96_SMALL,
     WAV2LIP_192,
+    WAV2LIP_192_SMALL,
     WAV2LIP_384,
+    WAV2LIP_384_SMALL,
     Wav2Lip,
     Wav2LipConfig,
 )
@@ -34,7 +40,7 @@ from visavis.training.data.lip_batches import LipBatches
 from visavis.training.data.sync_augmentation import SyncAugmentation, augment_mel
 from visavis.training.data.sync_clips import WINDOW_FRAMES, Clips
 from visavis.training.lip_judge import LipJudge
-from visavis.training.loop import Outcome, train
+from visavis.training.loop import LAST, Outcome, train
 from visavis.training.losses.lip_sync import FrozenExpert, load_expert
 from visavis.training.losses.perceptual import PerceptualLoss
 from visavis.training.losses.quality_critic import CriticObjective, QualityCritic, fool
@@ -42,6 +48,8 @@ from visavis.training.pace import left_of
 from visavis.training.prefetch import make_ahead
 from visavis.training.task import Batch, Evaluation, Held, LoopConfig, Share, Task
 
+_HEARD = 8
+"""Batches of sound that an ear's norms are settled on."""
 SyncStart: TypeAlias = Literal["ready", "always"]
 
 
@@ -64,9 +72,13 @@ class LipTrainConfig:
         ear_weight: Of how well the expert's vector of each sound can be told from the generator's own,
             by a linear layer that is thrown away: the expert has learnt what sounds do to lips,
             and pixels teach it slowly.
+        hears_as_expert: Begin with the expert's ear; the generator's has the same layers then.
+        start: Checkpoint of a generator of half the width, or of the same, to begin with; see
+            `Wav2Lip.grow_from`. Empty for none.
         critic_weight: Of being taken for real by the critic of quality; 0 for no critic. 0.07 is
             the published one.
         lpips_weight: Of LPIPS of the lower half.
+        looks_at: Frames of each five that LPIPS and features are computed of.
         feature_weight: Of the absolute difference of the backbone's features.
         backbone: Of both: ``alexnet`` is cheap, ``vgg16`` is the usual one.
         augmentation: Of the pictures.
@@ -100,8 +112,11 @@ class LipTrainConfig:
     sync_start: SyncStart = "ready"
     sync_ready: float = 0.75
     ear_weight: float = 0.0
+    hears_as_expert: bool = False
+    start: str = ""
     critic_weight: float = 0.0
     lpips_weight: float = 0.1
+    looks_at: int = WINDOW_FRAMES
     feature_weight: float = 0.0
     backbone: Backbone = "alexnet"
     augmentation: LipAugmentation = field(default_factory=LipAugmentation)
@@ -127,6 +142,27 @@ def wav2lip_192() -> LipTrainConfig:
 def wav2lip_384() -> LipTrainConfig:
     """The paper's generator, appendices 2 and 3; for a GPU, or a night on a CPU."""
     return replace(wav2lip_96(), network=WAV2LIP_384, top=default_top(384), batch=4)
+
+
+def wav2lip_96_small() -> LipTrainConfig:
+    """Half the channels, and the expert's ear to begin with; an hour on a CPU, to grow from."""
+    return replace(
+        wav2lip_96(),
+        network=WAV2LIP_96_SMALL,
+        ear_weight=0.0,
+        hears_as_expert=True,
+        loop=replace(wav2lip_96().loop, learning_rate=1e-3),
+    )
+
+
+def wav2lip_192_small() -> LipTrainConfig:
+    """Twice the width; grows from ``wav2lip-96-small``, named as ``start``."""
+    return replace(wav2lip_96_small(), network=WAV2LIP_192_SMALL, top=default_top(192), looks_at=1)
+
+
+def wav2lip_384_small() -> LipTrainConfig:
+    """The paper's width with half the channels; grows from ``wav2lip-192-small``."""
+    return replace(wav2lip_192_small(), network=WAV2LIP_384_SMALL, top=default_top(384), batch=4)
 
 
 def wav2lip_96_gpu() -> LipTrainConfig:
@@ -258,7 +294,13 @@ class LipObjective(nn.Module):
             sync = self.expert(frames, batch["sync_mel"])
             total, parts["sync"] = total + config.sync_weight * sync, sync
         if self.looks is not None:
-            looks = self.looks(made_half, real_half)
+            some = batch["seed"] % WINDOW_FRAMES
+            seen = [(some + i) % WINDOW_FRAMES for i in range(config.looks_at)]
+            made_seen, real_seen = (
+                half.unflatten(0, (-1, WINDOW_FRAMES))[:, seen].flatten(0, 1)
+                for half in (made_half, real_half)
+            )
+            looks = self.looks(made_seen, real_seen)
             total = total + config.lpips_weight * looks.lpips
             total = total + config.feature_weight * looks.features
             parts |= {"lpips": looks.lpips, "features": looks.features}
@@ -298,7 +340,7 @@ class LipTask(Task):
         self.network: Wav2Lip = Wav2Lip(config.network)
         critic = QualityCritic(config.network.size) if config.critic_weight else None
         judging = [clip for clip in store.clips if clip.split == "val"]
-        asks = config.sync_weight or config.ear_weight or config.expert
+        asks = config.sync_weight or config.ear_weight or config.expert or config.hears_as_expert
         expert = load_expert(config.expert) if asks else None
         looks = config.lpips_weight or config.feature_weight
         self.objective = LipObjective(
@@ -320,6 +362,8 @@ class LipTask(Task):
             config.batch,
             config.data_seed,
         )
+        if not (out / LAST).exists():
+            self._begin(expert)
         self._judge = (
             LipJudge(store, _first(judging, config.val_clips), expert, config.loop, config.top, out)
             if judging
@@ -354,6 +398,30 @@ class LipTask(Task):
         assert isinstance(objective, LipObjective)
         if figures.get("sync_loss", float("inf")) < self._config.sync_ready:
             objective.sync_on.fill_(True)
+
+    def _begin(self, expert: FrozenExpert | None) -> None:
+        """Take what was learnt elsewhere."""
+        if self._config.start:
+            self.network.grow_from(load_network(Path(self._config.start)))
+        elif self._config.hears_as_expert:
+            assert expert is not None
+            ear, mel = (
+                self.network.audio_encoder,
+                torch.from_numpy(
+                    np.concatenate([self._batches.make(i).mel for i in range(_HEARD)])
+                ),
+            )
+            try:
+                ear.load_state_dict(expert.network.audio_encoder.state_dict())
+            except RuntimeError as error:
+                raise ConfigError(
+                    "the expert's ear has other layers than the generator's; take a recipe for an"
+                    " expert with half the channels, or --set hears_as_expert=false"
+                ) from error
+            # An exported one's norms do nothing.
+            ear.eval()
+            settle_norms(ear, lambda: ear(mel.flatten(0, 1)[:, None]))
+            ear.train()
 
     def _make(self, number: int) -> Batch:
         batch = self._batches.make(number)
@@ -405,7 +473,7 @@ def run_recipe(
 
 def export_recipe(checkpoint: Path, target: Path) -> None:
     """Write the generator into a folder as .onnx, with weights in 16 bits."""
-    from visavis.models.wav2lip.export import export, load_network
+    from visavis.models.wav2lip.export import export
 
     top = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["recipe"]["top"])
     export(load_network(checkpoint), target, top=top)
