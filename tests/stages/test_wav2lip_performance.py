@@ -276,8 +276,8 @@ class TestWeights:
         assert find_tuned(replace(portrait, name="../" + portrait.name)) is None
 
     def test_an_enhancer_that_is_not_there(self, weights: Path, portrait: Avatar) -> None:
-        with pytest.raises(UnknownStage, match="span"):
-            Wav2LipAnimator(weights=weights, enhancer="span").open(portrait)
+        with pytest.raises(UnknownStage, match=r"'nothing'.* span"):
+            Wav2LipAnimator(weights=weights, enhancer="nothing").open(portrait)
 
     def test_what_is_drawn_can_be_enhanced(self, weights: Path, portrait: Avatar) -> None:
         class Doubling:

