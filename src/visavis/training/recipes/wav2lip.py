@@ -151,7 +151,7 @@ def wav2lip_96_small() -> LipTrainConfig:
         network=WAV2LIP_96_SMALL,
         ear_weight=0.0,
         hears_as_expert=True,
-        loop=replace(wav2lip_96().loop, learning_rate=1e-3),
+        loop=replace(wav2lip_96().loop, learning_rate=1e-3, warmup=50, mean_decay=0.99),
     )
 
 
