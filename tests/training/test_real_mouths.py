@@ -16,11 +16,19 @@ from visavis.models.assets import locate
 from visavis.models.audio2mouth.predictor import MouthFromSound
 from visavis.models.audio2mouth.restore import restore
 from visavis.models.common import mesh
-from visavis.models.common.units import MOUTH_UNITS
+from visavis.models.common.units import ARKIT_UNITS, MOUTH_UNITS
+from visavis.models.puppet import face_units
 from visavis.models.puppet.coarticulation import lip_gap
 from visavis.models.runtime import load
+from visavis.stages.avatars import store as avatars
 from visavis.training.data.clip_store import ClipStore
-from visavis.training.data.real_mouths import RealMouth, hear, read_real_mouths
+from visavis.training.data.real_mouths import (
+    OPENING,
+    RealMouth,
+    hear,
+    lip_distance,
+    read_real_mouths,
+)
 from visavis.training.recipes.audio2mouth_real import (
     RealMouthTask,
     base,
@@ -83,9 +91,28 @@ def test_rest_is_taken_away_and_lips_meet_where_they_met(folder: Path) -> None:
         assert (mouth.mouth[met, CLOSE] > 0.03).all()
         far = opening > 0.5
         assert (gap[far] > 0.3).all()
+        # As far apart as the landmarks', in spans of the eyes, which are half a picture apart.
+        seen = 20 * np.where(opening < 0.2, 0, opening) / (0.5 * made.size)
+        small = seen < 0.25
+        np.testing.assert_allclose(gap[small], OPENING * seen[small], atol=0.05)
         shut, wide = shut + int(met.sum()), wide + int(far.sum())
     assert shut > 10
     assert wide > 10
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("name", ["mei", "adam"])
+def test_lips_of_the_puppet_are_as_far_apart_as_those_seen(name: str) -> None:
+    landmarks = avatars.load(name).track.landmarks[0]
+    fields = face_units.load()
+
+    def distance(jaw: float) -> float:
+        weights = np.zeros(len(ARKIT_UNITS), np.float32)
+        weights[ARKIT_UNITS.index("jawOpen")] = jaw
+        moved = landmarks + fields.displace(weights, landmarks)
+        return float(lip_distance(moved[None, :, :2])[0])
+
+    assert (distance(0.3) - distance(0.0)) * OPENING == pytest.approx(0.3, rel=0.1)
 
 
 def test_features_are_those_of_a_stream() -> None:

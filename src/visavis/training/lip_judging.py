@@ -1,6 +1,6 @@
 """Exported lip generators on clips of people whom they have not seen, as a table.
 
-    python -m visavis.training.lip_judging CLIPS GENERATOR… [--expert FOLDER] [--split val]
+    python -m visavis.training.lip_judging CLIPS GENERATOR… [--expert FOLDER] [--count 24]
 
 CLIPS is what `visavis prepare` made; a GENERATOR is a folder that was exported to, or the width of one
 that comes with visavis (``192``). All are judged on the same clips by the same expert, by default the one
@@ -57,10 +57,13 @@ def main() -> None:
     parser.add_argument("generators", nargs="+")
     parser.add_argument("--expert", default="")
     parser.add_argument("--split", default="val")
+    parser.add_argument("--count", type=int, default=0, help="clips, evenly taken; 0 for all")
     parser.add_argument("--samples", type=Path)
     given = parser.parse_args()
     store = ClipStore(given.clips)
     clips = [clip for clip in store.clips if clip.split == given.split]
+    if given.count:
+        clips = [clips[i * len(clips) // given.count] for i in range(min(given.count, len(clips)))]
     for name in given.generators:
         folder = locate(f"wav2lip-{name}") if name.isdigit() else Path(name)
         samples = given.samples / folder.name if given.samples else None

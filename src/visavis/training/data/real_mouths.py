@@ -1,16 +1,16 @@
 """Mouths of people who really speak, as the channels of the puppet: what prepared clips teach.
 
 Face units that were measured in a video are not the puppet's channels at once: everybody's rest is
-another (a measured jaw is a little open, measured corners smile), and no unit says well when the lips meet.
-So each person's rest is taken away, and ``mouthClose`` is set such that the distance between the
-lips is the one that their landmarks have.
+another (a measured jaw is a little open, measured corners smile), a measured ``jawOpen`` is near zero
+while the lips are well apart, and no unit says well when they meet. So each person's rest is taken
+away, and ``jawOpen`` and ``mouthClose`` are set such that the puppet's lips are as far apart as the
+landmarks of these.
 
 Shapes: T frames of a clip at 25 a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ from visavis.models.common import mesh
 from visavis.models.common.units import MOUTH_UNITS, read_mouth
 from visavis.training.data.clip_store import ClipStore
 
+OPENING = 2.9
+"""Units of the puppet's jaw that bring its lips apart by the span of the eyes."""
 _REST = 5.0
 """Percentile of a person's frames that is rest."""
 _JAW, _CLOSE, _ROLL_LOWER, _PRESS, _LOWER, _UPPER = (
@@ -74,8 +76,7 @@ def read_real_mouths(store: ClipStore, split: str) -> list[RealMouth]:
         shut = np.percentile(np.concatenate([gaps[i] for i in chosen]), _REST)
         for i in chosen:
             tracks[i] = np.clip(tracks[i] - rest, 0, 1).astype(np.float32)
-            gaps[i] = np.maximum(gaps[i] - shut, 0)
-        _close(chosen, tracks, gaps)
+            _set_apart(tracks[i], np.maximum(gaps[i] - shut, 0))
     return [
         RealMouth(clip.name, clip.person, store.audio(clip), track)
         for clip, track in zip(clips, tracks, strict=True)
@@ -100,20 +101,17 @@ def lip_distance(landmarks: Floats) -> Floats:
     return distance.astype(np.float32)
 
 
-def _close(chosen: Sequence[int], tracks: list[Floats], gaps: Sequence[Floats]) -> None:
-    """Set ``mouthClose`` of a person's tracks so that the lips are as far apart as they were."""
-    opened = np.concatenate([_opening(tracks[i]) for i in chosen])
-    seen = np.concatenate([gaps[i] for i in chosen])
-    wide = opened > np.median(opened)
-    if not wide.any() or not seen[wide].any():
-        return
-    # Units of the jaw per width, where the mouth is open and lips do not matter.
-    scale = float((opened[wide] * seen[wide]).sum() / (seen[wide] ** 2).sum())
-    for i in chosen:
-        track = tracks[i]
-        pulled = 0.3 * track[:, _ROLL_LOWER] + 0.2 * track[:, _PRESS]
-        close = _opening(track) - pulled - scale * gaps[i]
-        track[:, _CLOSE] = np.clip(close, 0, track[:, _JAW])
+def _set_apart(track: Floats, gap: Floats) -> None:
+    """Change jaw and ``mouthClose`` so that the puppet's lips have a distance; it opens no less."""
+    wanted = OPENING * gap
+    others = _opening(track) - track[:, _JAW] - _pulled(track)
+    track[:, _JAW] = np.clip(np.maximum(track[:, _JAW], wanted - others), 0, 1)
+    track[:, _CLOSE] = np.clip(track[:, _JAW] + others - wanted, 0, track[:, _JAW])
+
+
+def _pulled(track: Floats) -> Floats:
+    pulled: Floats = 0.3 * track[:, _ROLL_LOWER] + 0.2 * track[:, _PRESS]
+    return pulled
 
 
 def _opening(track: Floats) -> Floats:
