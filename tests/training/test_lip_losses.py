@@ -11,6 +11,7 @@ from visavis.core.errors import ConfigError, FileUnreadable
 from visavis.models.syncnet.export import export, load_network
 from visavis.models.syncnet.network import SYNCNET_96_SMALL, SyncNet
 from visavis.training.checkpoint import save_checkpoint
+from visavis.training.losses import lip_sync
 from visavis.training.losses.lip_sync import FrozenExpert, fit_windows, load_expert
 from visavis.training.losses.perceptual import PerceptualLoss, enlarge
 from visavis.training.losses.quality_critic import CriticObjective, QualityCritic, fool
@@ -68,7 +69,8 @@ def test_expert_is_read_from_a_checkpoint_or_an_export(
     torch.testing.assert_close(exported, wanted, atol=1e-4, rtol=0)
 
 
-def test_what_is_no_expert_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_expert_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lip_sync, "ASSET", "no-such-expert")
     with pytest.raises(ConfigError, match="train one"):
         load_expert("")
     with pytest.raises(FileUnreadable, match="no checkpoint"):
