@@ -376,6 +376,16 @@ class Visitor:
             self.resize(WINDOW)
 
 
+_FIGURES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def with_figures(text: str) -> str:
+    """English in which a recogniser has written figures as words, one by one, with figures."""
+    for figure, word in enumerate(_FIGURES):
+        text = re.sub(rf"\b{word}\b", str(figure), text, flags=re.IGNORECASE)
+    return re.sub(r"(?<=\d)[,\s]+(?=\d)", "", text)
+
+
 def error_rate(heard: str, said: str) -> float:
     """Edit distance of the letters and figures, as a share of what was said."""
     a, b = ([c for c in text.lower() if c.isalnum()] for text in (heard, said))
