@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -28,9 +29,10 @@ def test_weights_come_with_where_they_are_from(tiny_expert: Path, tmp_path: Path
     clips, folder = tmp_path / "clips", tmp_path / "weights"
     clips.mkdir()
     (clips / "manifest.json").write_text(json.dumps(MANIFEST))
-    publish(
-        "tiny-syncnet", tiny_expert, clips, folder, name="syncnet", use="judges", corpus="made up"
-    )
+    run = Path(shutil.copytree(tiny_expert, tmp_path / "run"))
+    recipe = json.loads((run / "recipe.json").read_text())
+    (run / "recipe.json").write_text(json.dumps({**recipe, "start": str(tmp_path / "96/best.pt")}))
+    publish("tiny-syncnet", run, clips, folder, name="syncnet", use="judges", corpus="made up")
     card = tomllib.loads((folder / "asset.toml").read_text())
     assert card["name"] == "syncnet"
     assert card["commercial"] is False
@@ -49,6 +51,8 @@ def test_weights_come_with_where_they_are_from(tiny_expert: Path, tmp_path: Path
     stored = load_checkpoint(tiny_expert / BEST)
     assert figures["auc"] == stored["figures"]["auc"]
     assert figures["step"] == stored["step"]
+    # Of where the files were on this machine nothing is told.
+    assert json.loads((folder / "recipe.json").read_text()) == {**recipe, "start": "96/best.pt"}
     assert (folder / "loss.csv").read_bytes() == (tiny_expert / "loss.csv").read_bytes()
 
 

@@ -21,7 +21,8 @@ from visavis.training.checkpoint import load_checkpoint
 from visavis.training.loop import BEST, LAST
 from visavis.training.recipes.catalogue import find_recipe
 
-_CURVES = ("recipe.json", "loss.csv", "evaluation.csv")
+_CURVES = ("loss.csv", "evaluation.csv")
+_RECIPE = "recipe.json"
 _DATA, _FIGURES = "data.json", "figures.json"
 _RUNS = (".onnx", "network.json")
 """What is needed to run: pinned in the card, by the ends of names."""
@@ -62,6 +63,8 @@ def publish(
     for curve in _CURVES:
         if (run / curve).is_file():
             shutil.copyfile(run / curve, folder / curve)
+    if (run / _RECIPE).is_file():
+        _write(folder / _RECIPE, _without_folders(json.loads((run / _RECIPE).read_text("utf-8"))))
     _write(folder / _DATA, describe_data(json.loads(manifest.read_text("utf-8"))))
     _write(folder / _FIGURES, {"step": stored["step"], **stored["figures"]})
     (folder / CARD).write_text(_card(folder, name, use, corpus), "utf-8")
@@ -77,6 +80,16 @@ def describe_data(manifest: dict[str, Any]) -> dict[str, Any]:
         },
         "settings": manifest["settings"],
         "files": {source["file"]: source["sha256"] for source in manifest["sources"]},
+    }
+
+
+def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
+    """Of paths in a recipe, the last folder and the file: the rest is of one machine."""
+    return {
+        name: "/".join(Path(value).parts[-2:])
+        if isinstance(value, str) and Path(value).is_absolute()
+        else value
+        for name, value in values.items()
     }
 
 
