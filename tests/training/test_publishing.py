@@ -30,8 +30,9 @@ def test_weights_come_with_where_they_are_from(tiny_expert: Path, tmp_path: Path
     clips.mkdir()
     (clips / "manifest.json").write_text(json.dumps(MANIFEST))
     run = Path(shutil.copytree(tiny_expert, tmp_path / "run"))
-    recipe = json.loads((run / "recipe.json").read_text())
-    (run / "recipe.json").write_text(json.dumps({**recipe, "start": str(tmp_path / "96/best.pt")}))
+    recipe = {"batch": 8, "expert": ""}
+    start = str(tmp_path / "96" / "best.pt")
+    (run / "recipe.json").write_text(json.dumps({**recipe, "start": start}))
     publish("tiny-syncnet", run, clips, folder, name="syncnet", use="judges", corpus="made up")
     card = tomllib.loads((folder / "asset.toml").read_text())
     assert card["name"] == "syncnet"
