@@ -405,12 +405,9 @@ class LipTask(Task):
             self.network.grow_from(load_network(Path(self._config.start)))
         elif self._config.hears_as_expert:
             assert expert is not None
-            ear, mel = (
-                self.network.audio_encoder,
-                torch.from_numpy(
-                    np.concatenate([self._batches.make(i).mel for i in range(_HEARD)])
-                ),
-            )
+            ear = self.network.audio_encoder
+            windows = np.concatenate([self._batches.make(i).mel for i in range(_HEARD)])
+            mel = torch.from_numpy(windows)
             try:
                 ear.load_state_dict(expert.network.audio_encoder.state_dict())
             except RuntimeError as error:
