@@ -380,10 +380,14 @@ _FIGURES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eigh
 
 
 def with_figures(text: str) -> str:
-    """English in which a recogniser has written figures as words, one by one, with figures."""
+    """English in which figures that a recogniser wrote as words or one by one stand together.
+
+    Heard from the same sound: "12345", "one, two, three, four, five", "1, 2, 3, 4, 5",
+    "1-2-3-4-5".
+    """
     for figure, word in enumerate(_FIGURES):
         text = re.sub(rf"\b{word}\b", str(figure), text, flags=re.IGNORECASE)
-    return re.sub(r"(?<=\d)[,\s]+(?=\d)", "", text)
+    return re.sub(r"(?<=\d)[\s,.\-\u2010-\u2015]+(?=\d)", "", text)
 
 
 def error_rate(heard: str, said: str) -> float:
