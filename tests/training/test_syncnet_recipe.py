@@ -18,8 +18,6 @@ from visavis.training.checkpoint import load_checkpoint
 from visavis.training.data.sync_clips import load_sync_clips
 from visavis.training.loop import BEST, train
 from visavis.training.recipes.syncnet import (
-    SyncTask,
-    SyncTrainConfig,
     run,
     syncnet_96,
     syncnet_96_small,
@@ -28,6 +26,7 @@ from visavis.training.recipes.syncnet import (
     tiny_syncnet,
 )
 from visavis.training.sync_judge import embed
+from visavis.training.sync_training import SyncTask, SyncTrainConfig
 from visavis.training.task import Held, Share
 
 GOLDEN = (1.793, 0.706, 0.550, 0.484)

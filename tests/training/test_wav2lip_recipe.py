@@ -18,15 +18,11 @@ from visavis.media.picture import read_picture
 from visavis.models.wav2lip.export import load_network
 from visavis.training.checkpoint import load_checkpoint
 from visavis.training.lip_judge import COMPARED
+from visavis.training.lip_training import LipObjective, LipTask, LipTrainConfig, draw, join_face
 from visavis.training.loop import LAST, train
 from visavis.training.losses import lip_sync
 from visavis.training.recipes.catalogue import find_recipe
 from visavis.training.recipes.wav2lip import (
-    LipObjective,
-    LipTask,
-    LipTrainConfig,
-    draw,
-    join_face,
     run,
     tiny_wav2lip,
     wav2lip_96,

@@ -35,15 +35,9 @@ from visavis.training.data.clip_making import Making
 from visavis.training.data.clip_store import ClipInfo, ClipStore
 from visavis.training.data.lip_augmentation import LipAugmentation, to_pictures
 from visavis.training.data.prepare import PrepareSettings, Progress, prepare
+from visavis.training.lip_training import LipTask, LipTrainConfig, join_face
 from visavis.training.loop import BEST, LAST, train
-from visavis.training.recipes.wav2lip import (
-    LipTask,
-    LipTrainConfig,
-    join_face,
-    wav2lip_96,
-    wav2lip_192,
-    wav2lip_384,
-)
+from visavis.training.recipes.wav2lip import wav2lip_96, wav2lip_192, wav2lip_384
 from visavis.training.task import Evaluation, Share
 
 Tell = Callable[[str], None]
