@@ -12,6 +12,7 @@ from tests.training.made_clips import SAMPLES, MadeClip, MadeClips, write_store
 
 from visavis.core.errors import ChecksumMismatch, InputError
 from visavis.core.types import Floats
+from visavis.evaluation.lip_shape import lip_opening
 from visavis.models.assets import locate
 from visavis.models.audio2mouth.predictor import MouthFromSound
 from visavis.models.audio2mouth.restore import restore
@@ -26,7 +27,6 @@ from visavis.training.data.real_mouths import (
     OPENING,
     RealMouth,
     hear,
-    lip_distance,
     read_real_mouths,
 )
 from visavis.training.recipes.audio2mouth_real import (
@@ -110,7 +110,7 @@ def test_lips_of_the_puppet_are_as_far_apart_as_those_seen(name: str) -> None:
         weights = np.zeros(len(ARKIT_UNITS), np.float32)
         weights[ARKIT_UNITS.index("jawOpen")] = jaw
         moved = landmarks + fields.displace(weights, landmarks)
-        return float(lip_distance(moved[None, :, :2])[0])
+        return float(lip_opening(moved[None, :, :2])[0])
 
     assert (distance(0.3) - distance(0.0)) * OPENING == pytest.approx(0.3, rel=0.1)
 

@@ -12,9 +12,10 @@ Shapes: T frames, S the generator's width.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -42,6 +43,9 @@ from visavis.training.losses.lip_sync import FrozenExpert, fit_windows
 from visavis.training.task import Evaluation, LoopConfig
 
 _log = logging.getLogger(__name__)
+
+Further: TypeAlias = Callable[[Sequence[Sample]], Mapping[str, float]]
+"""Figures by name of all clips that were drawn."""
 
 COMPARED = 192
 """Pixels of a side at which pictures are compared."""
@@ -118,6 +122,7 @@ class LipJudge:
         loop: Its precision is used.
         top: First row that the generator draws.
         out: Samples go to ``samples`` in it: a sheet and a video of each evaluation.
+        further: Measures something else.
     """
 
     def __init__(
@@ -128,7 +133,9 @@ class LipJudge:
         loop: LoopConfig,
         top: int,
         out: Path,
+        further: Further | None = None,
     ) -> None:
+        self._further = further
         self._store, self._expert, self._loop, self._top = store, expert, loop, top
         self._clips = [_read(store, clip) for clip in clips]
         self._folder = out / "samples"
@@ -159,12 +166,14 @@ class LipJudge:
                 self._store.audio(self._other(i).info),
                 self._other(i).real,
             )
-            for i, clip in enumerate(self._clips[:_SHOWN])
+            for i, clip in enumerate(self._clips)
         ]
         self._folder.mkdir(parents=True, exist_ok=True)
-        sheet = make_sheet(samples, self._folder / f"step_{step:06}.png")
-        write_video(samples, self._folder / f"step_{step:06}.mp4")
+        sheet = make_sheet(samples[:_SHOWN], self._folder / f"step_{step:06}.png")
+        write_video(samples[:_SHOWN], self._folder / f"step_{step:06}.mp4")
         values = {name: float(value) for name, value in asdict(figures).items()}
+        if self._further is not None:
+            values |= self._further(samples)
         return Evaluation(values, _score(figures), _describe(figures), {"samples": sheet})
 
     def _other(self, index: int) -> _Clip:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from visavis.core.types import Floats
+from visavis.evaluation.lip_shape import lip_opening
 from visavis.models.audio2mouth.features import (
     LEAD,
     ROWS_PER_FRAME,
@@ -24,7 +25,6 @@ from visavis.models.audio2mouth.features import (
     mirror_after,
     mirror_before,
 )
-from visavis.models.common import mesh
 from visavis.models.common.units import MOUTH_UNITS, read_mouth
 from visavis.training.data.clip_store import ClipStore
 
@@ -37,8 +37,6 @@ _JAW, _CLOSE, _ROLL_LOWER, _PRESS, _LOWER, _UPPER = (
     for name in ("jawOpen", "mouthClose", "mouthRollLower", "mouthPress", "mouthLowerDown",
                  "mouthUpperUp")
 )  # fmt: skip
-_MIDDLE = slice(3, 8)
-"""Of the inner contour: its middle half."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +65,7 @@ def read_real_mouths(store: ClipStore, split: str) -> list[RealMouth]:
     """
     clips = [clip for clip in store.clips if clip.split == split]
     tracks = [read_mouth(store.blendshapes(clip)) for clip in clips]
-    gaps = [lip_distance(store.landmarks(clip)) for clip in clips]
+    gaps = [lip_opening(store.landmarks(clip)) for clip in clips]
     by_person: dict[str, list[int]] = {}
     for i, clip in enumerate(clips):
         by_person.setdefault(clip.person, []).append(i)
@@ -81,24 +79,6 @@ def read_real_mouths(store: ClipStore, split: str) -> list[RealMouth]:
         RealMouth(clip.name, clip.person, store.audio(clip), track)
         for clip, track in zip(clips, tracks, strict=True)
     ]
-
-
-def lip_distance(landmarks: Floats) -> Floats:
-    """Mean distance of the inner contours in the middle of the mouth, in widths of the eyes' span.
-
-    Args:
-        landmarks: float32 (T, 478, 2).
-
-    Returns:
-        float32 (T,).
-    """
-    upper = landmarks[:, mesh.LIPS_INNER_UPPER[_MIDDLE]]
-    lower = landmarks[:, mesh.LIPS_INNER_LOWER[_MIDDLE]]
-    span = np.linalg.norm(
-        landmarks[:, mesh.EYE_LEFT_UPPER[-1]] - landmarks[:, mesh.EYE_RIGHT_UPPER[0]], axis=1
-    )
-    distance: Floats = np.linalg.norm(lower - upper, axis=2).mean(axis=1) / np.maximum(span, 1e-6)
-    return distance.astype(np.float32)
 
 
 def _set_apart(track: Floats, gap: Floats) -> None:

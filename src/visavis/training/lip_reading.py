@@ -1,0 +1,128 @@
+"""What drawn lips do, read off by landmarks: a judge that no generator was taught by.
+
+The expert that judges sync taught the generators, too, and what it overlooks they may have learnt to
+exploit. Whether lips are open when those of the person who said it are, needs no expert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from visavis.core.types import Floats, Picture
+from visavis.evaluation.lip_shape import correlation, find_delay, landmark_distance, lip_opening
+from visavis.models.common import mesh
+from visavis.models.face_landmarker.predictor import FaceLandmarker
+from visavis.training.lip_samples import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class LipReading:
+    """How drawn lips move beside real ones; means over clips.
+
+    Attributes:
+        m_lmd: Distance of the lips' landmarks drawn with the clip's own sound from the real ones,
+            percent of the eyes' span.
+        m_lmd_still: That of the clip's first frame, held: what not moving at all would give.
+        opening_own: Correlation of how far lips are apart, drawn with the clip's own sound, with the
+            real ones.
+        opening_crossed: With another clip's sound, with the real lips of that clip.
+        opening_by_chance: Of real lips with the real lips of the other clip: what is to be had
+            without listening.
+        delay_own: Mean of the frames by which drawn lips are late.
+        range_own: Standard deviation of the opening, as a share of the real ones'.
+        range_crossed: As a share of that of the real lips whose sound it is.
+        faces_lost: Share of the pictures, drawn or real, in which no face was found.
+    """
+
+    m_lmd: float
+    m_lmd_still: float
+    opening_own: float
+    opening_crossed: float
+    opening_by_chance: float
+    delay_own: float
+    range_own: float
+    range_crossed: float
+    faces_lost: float
+
+
+def read_lips(samples: Sequence[Sample], landmarker: FaceLandmarker) -> dict[str, float]:
+    """Read the lips of real and drawn clips, in the same way.
+
+    Args:
+        samples: What a `LipJudge` drew.
+        landmarker: Reads the faces.
+
+    Returns:
+        The fields of `LipReading` by name; NaN where no clip says anything.
+    """
+    real = [find_landmarks(sample.real, landmarker) for sample in samples]
+    # The same pictures, found again among those above, need not be read twice.
+    known = {id(sample.real): marks for sample, marks in zip(samples, real, strict=True)}
+    other = [
+        known[id(s.other)] if id(s.other) in known else find_landmarks(s.other, landmarker)
+        for s in samples
+    ]
+    own = [find_landmarks(sample.own, landmarker) for sample in samples]
+    crossed = [find_landmarks(sample.crossed, landmarker) for sample in samples]
+    rows = [
+        (
+            landmark_distance(a[: len(b)], b),
+            landmark_distance(a, _first_face(a)),
+            correlation(lip_opening(a), lip_opening(b)),
+            correlation(lip_opening(d), lip_opening(c)),
+            correlation(lip_opening(a), lip_opening(d)),
+            _delay(lip_opening(a), lip_opening(b)),
+            _spread(b) / _spread(a),
+            _spread(c) / _spread(d),
+        )
+        for a, b, c, d in zip(real, own, crossed, other, strict=True)
+    ]
+    lost = [np.isnan(marks[:, 0, 0]) for marks in (*real, *own, *crossed)]
+    means = [_mean(column) for column in np.array(rows, np.float64).T]
+    return asdict(LipReading(*means, float(np.concatenate(lost).mean())))
+
+
+def find_landmarks(crops: Picture, landmarker: FaceLandmarker) -> Floats:
+    """Landmarks of a face that fills its pictures.
+
+    Args:
+        crops: uint8 (T, S, S, 3).
+        landmarker: Reads them, each frame from where the face was before.
+
+    Returns:
+        float32 (T, 478, 2) pixels; NaN where no face is found.
+    """
+    whole = np.array([0, 0, crops.shape[2], crops.shape[1]], np.float32)
+    found = np.full((len(crops), mesh.LANDMARKS, 2), np.nan, np.float32)
+    face = None
+    for frame, crop in enumerate(crops):
+        face = landmarker.track(crop, face, anew=False) or landmarker.detect(crop, whole)
+        if face is not None:
+            found[frame] = face.landmarks[:, :2]
+    return found
+
+
+def _first_face(landmarks: Floats) -> Floats:
+    """The first face that was found, in every frame."""
+    there = np.flatnonzero(~np.isnan(landmarks[:, 0, 0]))
+    held: Floats = np.repeat(landmarks[there[:1] if len(there) else [0]], len(landmarks), 0)
+    return held
+
+
+def _delay(real: Floats, made: Floats) -> float:
+    found = find_delay(real, made)
+    return float("nan") if found is None else float(found)
+
+
+def _spread(landmarks: Floats) -> float:
+    opening = lip_opening(landmarks)
+    heard = opening[~np.isnan(opening)]
+    return float(heard.std()) if len(heard) and heard.std() > 0 else float("nan")
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
