@@ -7,7 +7,7 @@ exploit. Whether lips are open when those of the person who said it are, needs n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class LipReading:
         opening_crossed: With another clip's sound, with the real lips of that clip.
         opening_by_chance: Of real lips with the real lips of the other clip: what is to be had
             without listening.
-        delay_own: Mean of the frames by which drawn lips are late.
+        delay_own: Frames by which drawn lips are late; the median of the clips.
         range_own: Standard deviation of the opening, as a share of the real ones'.
         range_crossed: As a share of that of the real lips whose sound it is.
         faces_lost: Share of the pictures, drawn or real, in which no face was found.
@@ -81,8 +81,14 @@ def read_lips(samples: Sequence[Sample], landmarker: FaceLandmarker) -> dict[str
         for a, b, c, d in zip(real, own, crossed, other, strict=True)
     ]
     lost = [np.isnan(marks[:, 0, 0]) for marks in (*real, *own, *crossed)]
-    means = [_mean(column) for column in np.array(rows, np.float64).T]
-    return asdict(LipReading(*means, float(np.concatenate(lost).mean())))
+    middle = {"delay_own": np.nanmedian}
+    columns = np.array(rows, np.float64).T
+    names = [field.name for field in fields(LipReading)]
+    found = {
+        name: float(middle.get(name, np.nanmean)(column)) if not np.isnan(column).all() else np.nan
+        for name, column in zip(names, columns, strict=False)
+    }
+    return {**found, "faces_lost": float(np.concatenate(lost).mean())}
 
 
 def find_landmarks(crops: Picture, landmarker: FaceLandmarker) -> Floats:
@@ -121,8 +127,3 @@ def _spread(landmarks: Floats) -> float:
     opening = lip_opening(landmarks)
     heard = opening[~np.isnan(opening)]
     return float(heard.std()) if len(heard) and heard.std() > 0 else float("nan")
-
-
-def _mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
