@@ -1,12 +1,15 @@
 """A frame of the lip generator by size, runtime and precision; what fewer bits cost.
 
-    python benchmarks/generator.py [--sizes 96 192 384] [--rounds 15] [--threads 2]
-    python benchmarks/generator.py --checkpoint FILE.pt --examples FILE.npz
+    python benchmarks/generator.py [--weights 96 192 384-full ...] [--rounds 15] [--threads 2]
+    python benchmarks/generator.py --weights 192 --clips CLIPS
 
-Needs the `train` extra. The baseline is ONNX Runtime in single precision. All variants of a size take
-turns, so that whatever else the machine does meets them alike; times are medians. Untrained weights
-take as long as trained ones; what fewer bits cost is told for a checkpoint alone, on the last quarter
-of its examples (`frames` as they are, `references`, `mel_windows`), calibrated on the others.
+Needs the `train` extra. WEIGHTS are the width of those that come with visavis, an exported folder or a
+checkpoint; `96-full`, `192-full` and `384-full` are untrained ones of the published sizes, which take
+as long as trained ones. The baseline is ONNX Runtime in single precision. All variants take turns, so
+that whatever else the machine does meets them alike; times are medians.
+
+What fewer bits cost is told with CLIPS, which `visavis prepare` made: ranges are set on frames of those that
+are trained on, and errors are of people unseen.
 
 whole      face encoder, sound, every row of the picture
 cached     sound and every row, from features that are kept
@@ -23,11 +26,22 @@ import numpy as np
 import torch
 from torch import nn
 
+from visavis.models.assets import locate
+from visavis.models.common.mel import mel_windows
 from visavis.models.wav2lip.export import Calibration, default_top, export, load_network
-from visavis.models.wav2lip.network import WAV2LIP_96, WAV2LIP_192, WAV2LIP_384, Wav2Lip
+from visavis.models.wav2lip.network import (
+    WAV2LIP_96,
+    WAV2LIP_192,
+    WAV2LIP_384,
+    Wav2Lip,
+    Wav2LipConfig,
+)
 from visavis.models.wav2lip.predictor import Wav2LipPredictor
+from visavis.models.wav2lip.restore import restore
+from visavis.training.data.clip_store import ClipStore
+from visavis.training.data.lip_batches import read_crops
 
-CONFIGS = {config.size: config for config in (WAV2LIP_96, WAV2LIP_192, WAV2LIP_384)}
+FULL = {f"{config.size}-full": config for config in (WAV2LIP_96, WAV2LIP_192, WAV2LIP_384)}
 VARIANTS = {
     "ONNX Runtime fp32": ("fp16", "onnxruntime", "fp32"),
     "ONNX Runtime int8": ("int8", "onnxruntime", "fp32"),
@@ -36,11 +50,22 @@ VARIANTS = {
     "OpenVINO int8": ("int8", "openvino", "bf16"),
 }
 BASELINE = "ONNX Runtime fp32"
+CALIBRATED_ON, MEASURED_ON, FRAMES_OF_EACH = 24, 24, 4
 
 
-def untrained(size: int) -> Wav2Lip:
+def take(name: str) -> Wav2Lip:
+    if name in FULL:
+        return untrained(FULL[name])
+    if name.isdigit():
+        return restore(locate(f"wav2lip-{name}"))
+    path = Path(name)
+    return restore(path) if path.is_dir() else load_network(path)
+
+
+def untrained(config: Wav2LipConfig) -> Wav2Lip:
+    size = config.size
     torch.manual_seed(0)
-    network = Wav2Lip(CONFIGS[size])
+    network = Wav2Lip(config)
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = None
@@ -103,7 +128,7 @@ def graph_runs(folder: Path, variant: str, threads: int, examples: Calibration):
     return runs, kept[0].nbytes
 
 
-def measure_times(network: Wav2Lip, folder: Path, threads: int, rounds: int) -> None:
+def measure_times(name: str, network: Wav2Lip, folder: Path, threads: int, rounds: int) -> None:
     size = network.config.size
     examples = noise(size)
     export_all(network, folder, examples)
@@ -124,7 +149,7 @@ def measure_times(network: Wav2Lip, folder: Path, threads: int, rounds: int) -> 
         whole, cached, lower = (median[variant, kind] for kind in ("whole", "cached", "lower"))
         size_kept = f"{kept[variant] / 1e6:6.2f}" if variant in kept else "     -"
         print(
-            f"{size:>4} {variant:<18} {whole:>7.1f} {cached:>7.1f} {lower:>7.1f}"
+            f"{name[-9:]:>9} {variant:<18} {whole:>7.1f} {cached:>7.1f} {lower:>7.1f}"
             f" {base / whole:>8.2f} {base / lower:>8.2f} {size_kept}",
             flush=True,
         )
@@ -134,12 +159,23 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return 10 * np.log10(255**2 / np.mean((a.astype(np.float64) - b) ** 2))
 
 
-def measure_quality(network: Wav2Lip, folder: Path, examples: Calibration) -> None:
-    first = len(examples.frames) * 3 // 4
-    seen, unseen = (
-        Calibration(examples.frames[part], examples.references[part], examples.mel_windows[part])
-        for part in (slice(None, first), slice(first, None))
-    )
+def examples_of(store: ClipStore, split: str, count: int, network: Wav2Lip) -> Calibration:
+    """A few frames of each of some clips, evenly taken; the first frame is the reference."""
+    size, lead = network.config.size, network.config.lead
+    clips = [clip for clip in store.clips if clip.split == split and clip.frames > 12]
+    frames, references, sounds = [], [], []
+    for clip in clips[:: max(1, len(clips) // count)][:count]:
+        at = np.linspace(6, clip.frames - 3, FRAMES_OF_EACH).round().astype(int)
+        crops = read_crops(store, clip, [0, *at], size)
+        frames.append(crops[1:])
+        references.append(crops[:1].repeat(len(at), 0))
+        sounds.append(mel_windows(store.mel(clip), at + clip.offset - lead))
+    return Calibration(*(np.concatenate(parts) for parts in (frames, references, sounds)))
+
+
+def measure_quality(network: Wav2Lip, folder: Path, store: ClipStore) -> None:
+    seen = examples_of(store, "train", CALIBRATED_ON, network)
+    unseen = examples_of(store, "val", MEASURED_ON, network)
     export(network, folder / "fp32", "fp32")
     export(network, folder / "fp16", "fp16")
     export(network, folder / "int8", "int8", seen)
@@ -152,34 +188,39 @@ def measure_quality(network: Wav2Lip, folder: Path, examples: Calibration) -> No
         return predictor.render(features, unseen.mel_windows)[:, half:]
 
     whole = draw("fp32", "onnxruntime", "fp32")
-    print(f"\nlower halves of {len(truth)} pictures: dB to fp32, dB to the real picture, less by")
+    print(f"lower halves of {len(truth)} pictures: dB to fp32, dB to the real picture, less by")
     print(f"{'fp32':<18} {'-':>6} {psnr(whole, truth):>6.2f}")
     for variant, how in VARIANTS.items():
         made = draw(*how)
         real = psnr(made, truth)
         print(
-            f"{variant:<18} {psnr(made, whole):>6.2f} {real:>6.2f} {psnr(whole, truth) - real:>6.2f}"
+            f"{variant:<18} {psnr(made, whole):>6.2f} {real:>6.2f} {psnr(whole, truth) - real:>6.2f}",
+            flush=True,
         )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=sorted(CONFIGS))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", nargs="+", default=["96", "192", "384", *FULL])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--checkpoint", type=Path)
-    parser.add_argument("--examples", type=Path)
+    parser.add_argument("--clips", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     with tempfile.TemporaryDirectory() as scratch:
-        if given.checkpoint:
-            examples = Calibration.read(given.examples)
-            measure_quality(load_network(given.checkpoint), Path(scratch), examples)
+        if given.clips:
+            store = ClipStore(given.clips)
+            for name in given.weights:
+                print(name)
+                measure_quality(take(name), Path(scratch) / Path(name).name, store)
             return
         print(f"ms a frame, {given.threads} threads, {given.rounds} rounds; MB kept of a frame")
-        print(" size variant              whole  cached   lower  x whole  x lower     MB")
-        for size in given.sizes:
-            measure_times(untrained(size), Path(scratch) / str(size), given.threads, given.rounds)
+        print("  weights variant              whole  cached   lower  x whole  x lower     MB")
+        for name in given.weights:
+            folder = Path(scratch) / Path(name).name
+            measure_times(name, take(name).eval(), folder, given.threads, given.rounds)
 
 
 if __name__ == "__main__":
