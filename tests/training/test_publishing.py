@@ -57,6 +57,21 @@ def test_weights_come_with_where_they_are_from(tiny_expert: Path, tmp_path: Path
     assert (folder / "loss.csv").read_bytes() == (tiny_expert / "loss.csv").read_bytes()
 
 
+def test_the_run_that_it_began_with_is_told_of_too(tiny_expert: Path, tmp_path: Path) -> None:
+    clips, folder, before = (tmp_path / name for name in ("clips", "weights", "before"))
+    clips.mkdir()
+    before.mkdir()
+    (clips / "manifest.json").write_text(json.dumps(MANIFEST))
+    (before / "loss.csv").write_text("step,loss\n1,0.7\n")
+    (before / "recipe.json").write_text(json.dumps({"start": str(tmp_path / "96" / "best.pt")}))
+    texts = {"name": "syncnet", "use": "judges", "corpus": "made up"}
+    publish("tiny-syncnet", tiny_expert, clips, folder, **texts, before=before)
+    assert (folder / "loss_before.csv").read_text() == "step,loss\n1,0.7\n"
+    assert json.loads((folder / "recipe_before.json").read_text()) == {"start": "96/best.pt"}
+    assert (folder / "loss.csv").read_bytes() == (tiny_expert / "loss.csv").read_bytes()
+    assert not (folder / "evaluation_before.csv").exists()
+
+
 def test_folders_that_are_none(tiny_expert: Path, tmp_path: Path) -> None:
     texts = {"name": "n", "use": "u", "corpus": "c"}
     with pytest.raises(FileUnreadable, match="no prepared clips"):

@@ -4,7 +4,8 @@
 
 writes the network of RUN's best checkpoint into FOLDER, and beside it ``recipe.json`` (all values and
 seeds), ``data.json`` (each file that was learnt from, by its SHA-256), ``loss.csv``, ``evaluation.csv``,
-``figures.json`` (of the best checkpoint) and the catalogue's card ``asset.toml``.
+``figures.json`` (of the best checkpoint) and the catalogue's card ``asset.toml``. A run that it began with is
+named by ``--before``; its recipe and curves lie beside as ``loss_before.csv`` and so on.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def publish(
     name: str,
     use: str,
     corpus: str,
+    before: Path | None = None,
 ) -> None:
     """Write weights and all that says where they are from; for research only.
 
@@ -48,6 +50,7 @@ def publish(
         name: In the catalogue.
         use: What for, in a few words.
         corpus: What the clips are, in a few words; said in the card.
+        before: The run that it began with, if that is not published itself.
 
     Raises:
         FileUnreadable: One of the folders is not such a one.
@@ -60,11 +63,9 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     one_file = recipe.startswith("audio2mouth")
     find_recipe(recipe).export(checkpoint, folder / f"{name}.onnx" if one_file else folder)
-    for curve in _CURVES:
-        if (run / curve).is_file():
-            shutil.copyfile(run / curve, folder / curve)
-    if (run / _RECIPE).is_file():
-        _write(folder / _RECIPE, _without_folders(json.loads((run / _RECIPE).read_text("utf-8"))))
+    _write_history(run, folder)
+    if before is not None:
+        _write_history(before, folder, "_before")
     _write(folder / _DATA, describe_data(json.loads(manifest.read_text("utf-8"))))
     _write(folder / _FIGURES, {"step": stored["step"], **stored["figures"]})
     (folder / CARD).write_text(_card(folder, name, use, corpus), "utf-8")
@@ -81,6 +82,20 @@ def describe_data(manifest: dict[str, Any]) -> dict[str, Any]:
         "settings": manifest["settings"],
         "files": {source["file"]: source["sha256"] for source in manifest["sources"]},
     }
+
+
+def _write_history(run: Path, folder: Path, which: str = "") -> None:
+    """Curves and recipe of a run, under their names with ``which`` at the end."""
+    for curve in _CURVES:
+        if (run / curve).is_file():
+            shutil.copyfile(run / curve, folder / _name(curve, which))
+    if (run / _RECIPE).is_file():
+        values = json.loads((run / _RECIPE).read_text("utf-8"))
+        _write(folder / _name(_RECIPE, which), _without_folders(values))
+
+
+def _name(file: str, which: str) -> str:
+    return f"{Path(file).stem}{which}{Path(file).suffix}"
 
 
 def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
@@ -125,6 +140,7 @@ def main() -> None:
         parser.add_argument(folder, type=Path)
     for text in ("name", "use", "corpus"):
         parser.add_argument(f"--{text}", required=True)
+    parser.add_argument("--before", type=Path)
     publish(**vars(parser.parse_args()))
 
 
