@@ -12,7 +12,8 @@ from visavis.models.common import mesh
 from visavis.models.puppet.renderer import Pose
 from visavis.models.puppet.sampling import Overlay
 from visavis.models.puppet.stand import Ground, Stand
-from visavis.stages.animators.mouth_patch import MouthPatch, find_sharpening
+from visavis.stages.animators.mouth_patch import MouthPatch
+from visavis.stages.animators.square_finish import AS_DRAWN, Finish, find_finish
 from visavis.stages.avatars import store
 
 SIZE = 384
@@ -35,10 +36,10 @@ def square(avatar: Avatar, size: int = SIZE) -> tuple[np.ndarray, Picture]:
 
 
 def make_patch(
-    avatar: Avatar, ground: Ground, sharpening: float = 0.0, size: int = SIZE
+    avatar: Avatar, ground: Ground, finish: Finish = AS_DRAWN, size: int = SIZE
 ) -> MouthPatch:
     box, crop = square(avatar, size)
-    return MouthPatch(ground, avatar.track.landmarks[0], box, crop, sharpening)
+    return MouthPatch(ground, avatar.track.landmarks[0], box, crop, finish)
 
 
 def psnr(a: Picture, b: Picture) -> float:
@@ -121,11 +122,35 @@ def test_a_share_of_nothing_is_the_ground(avatar: Avatar, stand: Stand) -> None:
 def test_sharpness_is_measured(avatar: Avatar) -> None:
     box, crop = square(avatar)
     marks = avatar.track.landmarks[0]
-    assert find_sharpening(crop, crop, marks, box) == 0
-    soft = [find_sharpening(cv2.GaussianBlur(crop, (0, 0), s), crop, marks, box) for s in (0.7, 1)]
-    assert 0.05 < soft[0] < soft[1]
+    assert find_finish(crop, crop, marks, box) == AS_DRAWN
+    soft = [find_finish(cv2.GaussianBlur(crop, (0, 0), s), crop, marks, box) for s in (0.7, 1)]
+    assert 0.05 < soft[0].share < soft[1].share
+    assert not any(finish.grid for finish in soft)
     noisy = crop + np.random.default_rng(0).normal(0, 9, crop.shape)
-    assert find_sharpening(np.clip(noisy, 0, 255).astype(np.uint8), crop, marks, box) == 0
+    assert find_finish(np.clip(noisy, 0, 255).astype(np.uint8), crop, marks, box) == AS_DRAWN
+
+
+@pytest.mark.parametrize("across", [(1, 0), (0, 1), (1, 1)])
+def test_a_grid_is_found_and_taken_out(avatar: Avatar, across: tuple[int, int]) -> None:
+    box, crop = square(avatar, 192)
+    marks = avatar.track.landmarks[0]
+    soft = cv2.GaussianBlur(crop, (0, 0), 1.0)
+    y, x = np.mgrid[:192, :192]
+    # Weaker here than there, as a generator's is.
+    strength = 2 + np.sin(x / 20)
+    grid = np.where((across[0] * x + across[1] * y) % 2, 1, -1) * strength
+    drawn = np.clip(np.rint(soft + grid[..., None]), 0, 255).astype(np.uint8)
+    finish = find_finish(drawn, crop, marks, box)
+    assert finish.grid
+    assert not find_finish(soft, crop, marks, box).grid
+    # It does not count for detail: the picture is sharpened as if there were none ...
+    assert finish.share == pytest.approx(find_finish(soft, crop, marks, box).share, abs=0.35)
+    assert finish.share > 0.1
+    # ... and nothing of it is left.
+    inside = slice(8, -8), slice(8, -8)
+    left = finish.clean(drawn).astype(float) - finish.clean(soft)
+    assert np.abs(left[inside]).mean() < 0.5
+    assert psnr(finish.clean(soft), soft) > 32
 
 
 def test_squares_may_be_drawn_larger(avatar: Avatar, stand: Stand) -> None:

@@ -23,6 +23,7 @@ from visavis.media.lip_crop import square_to_affine
 from visavis.models.common import mesh
 from visavis.models.puppet.sampling import Overlay
 from visavis.models.puppet.stand import Ground
+from visavis.stages.animators.square_finish import AS_DRAWN, Finish, Moving
 
 _OUTLINE: tuple[tuple[int, float], ...] = (
     (187, 0), (206, 0), (98, 0), (2, 0), (327, 0), (426, 0), (411, 0),           # below the nose
@@ -36,16 +37,10 @@ _RIM = 0.06
 """Width of the soft rim, in sides of the square."""
 _FLOOR_RIM = 0.035
 """At the lower edge of the square, where there is less room."""
-_STILL = (0.85, 1.15)
-"""From how far on, in radii of the part that speech moves, skin counts as still."""
 _GRID = 32
 """Cells along a side in which colours are compared."""
 _SPREAD = 4.0
 """Cells over which a difference of colour is spread."""
-_SOFT = 0.004
-"""What is finer than this, in sides of the square, counts as sharpness."""
-_SHARPEST = 1.0
-"""Most that fine detail is strengthened by: beyond that, noise would be seen."""
 _ENLARGED = 2.2
 """From this scale on the square is enlarged smoothly first, or its pixels would show."""
 _SHRUNK = 0.6
@@ -60,7 +55,7 @@ class MouthPatch:
         landmarks: (478, 2 or 3) pixels of the avatar's frame.
         box: (4,) the square in the avatar's frame.
         crop: uint8 (S, S, 3), the square as it is; drawn squares have the same size or a multiple.
-        sharpening: Share by which fine detail is strengthened; see `find_sharpening`.
+        finish: How sharp drawn squares are made.
     """
 
     def __init__(
@@ -69,11 +64,11 @@ class MouthPatch:
         landmarks: Floats,
         box: npt.ArrayLike,
         crop: Picture,
-        sharpening: float = 0.0,
+        finish: Finish = AS_DRAWN,
     ) -> None:
         size = len(crop)
         self._size = size
-        self._sharpening = sharpening
+        self._finish = finish
         self._to_ground = compose(ground.from_avatar, invert(square_to_affine(box, size)))
         self._scale = scale_of(self._to_ground)
         marks = apply(ground.from_avatar, landmarks[:, :2])
@@ -87,7 +82,7 @@ class MouthPatch:
         # Of the square only the rows that are seen are worked on.
         top = apply(invert(self._to_ground), [x0, y0])[1]
         self._top = int(np.clip(math.floor(top) - 2, 0, size - 1))
-        moving = _Moving(landmarks)
+        moving = Moving(landmarks)
         self._weight, self._wanted = self._find_colours(landmarks, box, crop, moving)
         self._detail = self._find_detail(ground, crop, moving)
 
@@ -121,7 +116,7 @@ class MouthPatch:
         return (slice(y0, y1), slice(x0, x1)), mask
 
     def _find_colours(
-        self, landmarks: Floats, box: npt.ArrayLike, crop: Picture, moving: _Moving
+        self, landmarks: Floats, box: npt.ArrayLike, crop: Picture, moving: Moving
     ) -> tuple[Floats, Floats]:
         """Cells that are compared, (G, G), and their colours (G, G, 3) as they should be."""
         to_cells = square_to_affine(box, _GRID)
@@ -131,7 +126,7 @@ class MouthPatch:
         weight += 1e-4  # far from every such cell, all of them count
         return weight, _cells(crop)
 
-    def _find_detail(self, ground: Ground, crop: Picture, moving: _Moving) -> npt.NDArray[np.int16]:
+    def _find_detail(self, ground: Ground, crop: Picture, moving: Moving) -> npt.NDArray[np.int16]:
         """What the square loses of still skin, by its few pixels: (h, w, C)."""
         lost = self._base.astype(np.int16) - self._to_base(crop[self._top :], 1)
         y, x = self.where[0], self.where[1]
@@ -150,7 +145,7 @@ class MouthPatch:
         """
         factor = len(face) // self._size
         part = self._match_colours(face, self._top * factor)
-        part = strengthen(part, self._sharpening, len(face))
+        part = self._finish.sharpen(part, len(face))
         drawn = cv2.add(self._to_base(part, factor), self._detail, dtype=cv2.CV_8U)
         mask, rest = self._mask, self._rest_of_mask
         if share < 1:
@@ -201,74 +196,6 @@ class MouthPatch:
             part, to_part, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
         )
         return np.asarray(drawn, np.uint8)
-
-
-class _Moving:
-    """The disc of lips and chin that speech moves."""
-
-    def __init__(self, landmarks: Floats) -> None:
-        lips = landmarks[[13, 14], :2].mean(0)
-        chin = landmarks[mesh.CHIN, :2]
-        self._centre = (lips + chin) / 2
-        self._radius = max(1.0, 0.93 * float(np.linalg.norm(chin - lips)))
-
-    def stillness(self, to_avatar: Affine, width: int, height: int | None = None) -> Floats:
-        """0 in the disc, 1 outside, of pixels that are mapped to the avatar's frame (height, width)."""
-        height = width if height is None else height
-        y, x = np.mgrid[:height, :width].astype(np.float32)
-        m = to_avatar.astype(np.float32)
-        ax = m[0, 0] * x + m[0, 1] * y + (m[0, 2] - self._centre[0])
-        ay = m[1, 0] * x + m[1, 1] * y + (m[1, 2] - self._centre[1])
-        low, high = _STILL
-        t = np.clip((np.hypot(ax, ay) / self._radius - low) / (high - low), 0, 1)
-        return np.asarray(t * t * (3 - 2 * t), np.float32)
-
-
-def find_sharpening(face: Picture, crop: Picture, landmarks: Floats, box: npt.ArrayLike) -> float:
-    """Find how much a drawn square is softer than the one that is there, on skin that hardly moves.
-
-    Args:
-        face: uint8 (S', S', 3), drawn for silence.
-        crop: uint8 (S, S, 3), as it is; S' is a multiple of S.
-        landmarks: (478, 2 or 3) pixels of the avatar's frame.
-        box: (4,) the square in it.
-
-    Returns:
-        0 or more: the share by which the fine detail of drawn squares is to be strengthened.
-    """
-    size = len(face)
-    if len(crop) != size:
-        crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC))
-    to_square = square_to_affine(box, size)
-    oval = apply(to_square, landmarks[mesh.FACE_OVAL, :2])
-    weight = polygon_mask(oval, size, size, 0.05 * size)
-    weight *= _Moving(landmarks).stillness(invert(to_square), size)
-    weight[: size // 2] = 0
-    total = float(weight.sum())
-    if total < 1:
-        return 0.0
-    drawn, real = (
-        float((weight * np.square(_fine(picture, size)).mean(2)).sum() / total)
-        for picture in (face, crop)
-    )
-    return float(np.clip(math.sqrt(real / max(drawn, 1e-3)) - 1, 0, _SHARPEST))
-
-
-def strengthen(part: Picture, share: float, size: int) -> Picture:
-    """Strengthen what is fine in rows of a square of ``size`` pixels by a share; 0 changes nothing."""
-    if share <= 0:
-        return part
-    soft = cv2.GaussianBlur(part, (0, 0), _sigma(size), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.addWeighted(part, 1 + share, soft, -share, 0), np.uint8)
-
-
-def _fine(picture: Picture, size: int) -> Floats:
-    soft = cv2.GaussianBlur(picture, (0, 0), _sigma(size), borderType=cv2.BORDER_REPLICATE)
-    return picture.astype(np.float32) - soft
-
-
-def _sigma(size: int) -> float:
-    return max(0.8, _SOFT * size)
 
 
 def _cells(square: Picture) -> Floats:

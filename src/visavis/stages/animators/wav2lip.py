@@ -152,7 +152,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
         faces: AvatarFaces,
         enhancer: Enhancer | None = None,
     ) -> None:
-        from visavis.stages.animators.mouth_patch import find_sharpening
+        from visavis.stages.animators.square_finish import AS_DRAWN, find_finish
 
         self._stand = stand
         self._predictor = predictor
@@ -165,7 +165,8 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
         self._shut_bytes = 0
         super().__init__(expression, LOOKAHEAD_FRAMES)
         one = faces.reference
-        self._sharpening = find_sharpening(
+        self._finish = AS_DRAWN
+        self._finish = find_finish(
             self._generate(one, SILENT),
             faces.encoded(one).crop,
             faces.landmarks[one],
@@ -230,22 +231,21 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
 
     def _say(self, frame: int, heard: Heard) -> Picture:
         """Draw the square of a frame with what is heard."""
-        from visavis.stages.animators.mouth_patch import strengthen
-
         square = self._generate(frame, heard)
         if self._enhancer is None:
             return square
         # Sharpened before: to an enhancer what is soft is meant to be soft, and among its many pixels
         # nothing is fine enough to be strengthened.
-        square = strengthen(square, self._sharpening, len(square))
+        square = self._finish.sharpen(square, len(square))
         return np.asarray(self._enhancer.enhance(square[None])[0], np.uint8)
 
     def _generate(self, frame: int, heard: Heard) -> Picture:
         features = self._faces.encoded(frame).features
-        return np.asarray(self._predictor.render([features], heard.window[None])[0], np.uint8)
+        return self._finish.clean(self._predictor.render([features], heard.window[None])[0])
 
     def _patch_of(self, frame: int) -> MouthPatch:
         from visavis.stages.animators.mouth_patch import MouthPatch
+        from visavis.stages.animators.square_finish import AS_DRAWN
 
         if self._patch is None or self._patch[0] != frame:
             faces = self._faces
@@ -254,7 +254,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
                 faces.landmarks[frame],
                 faces.boxes[frame],
                 faces.encoded(frame).crop,
-                self._sharpening if self._enhancer is None else 0.0,
+                self._finish if self._enhancer is None else AS_DRAWN,
             )
             self._patch = (frame, patch)
         return self._patch[1]

@@ -1,0 +1,151 @@
+"""How sharp a drawn square is made: as sharp as the face that it is put into, and without a grid.
+
+A generator's square is softer than the face, by as much as it has learnt too little. And its
+deconvolutions leave a grid: what changes from each pixel to the next and back, in step all over the
+skin, which no picture of skin does. It is seen when the square is enlarged, the more so when it is
+sharpened; and where it counts as fine detail, a soft picture passes for a sharp one. So it is looked for
+once for each avatar, in the square drawn for silence beside the one that is there; and where it is
+found, the two finest waves are left out of every square, and sharpened is what remains.
+
+Shapes: S the width of the square that is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from visavis.core.types import Floats, Picture
+from visavis.media.blend import polygon_mask
+from visavis.media.geometry import Affine, apply, invert
+from visavis.media.lip_crop import square_to_affine
+from visavis.models.common import mesh
+
+_STILL = (0.85, 1.15)
+"""From how far on, in radii of the part that speech moves, skin counts as still."""
+_SOFT = 0.004
+"""What is finer than this, in sides of the square, counts as sharpness."""
+_LEAST_SOFT = 0.8
+"""Likewise, in pixels."""
+_LEAST_SOFT_GRID = 1.6
+"""The same, of squares that nothing finer is left of."""
+_SHARPEST = 1.0
+"""Most that fine detail is strengthened by: beyond that, noise would be seen."""
+_WITHOUT_GRID = np.array([1, 4, 6, 4, 1], np.float32) / 16
+"""Nothing of waves of two pixels, a quarter of those of four, three quarters of those of eight."""
+_GRID_AROUND = 3.0
+"""Pixels over which a grid keeps in step."""
+_GRID_MORE, _GRID_LEAST = 1.5, 0.1
+"""A grid is what is so many times as strong as in the face, and so many grey levels more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What is done to each drawn square.
+
+    Attributes:
+        share: By which fine detail is strengthened; 0 changes nothing.
+        grid: Whether a grid is taken out first.
+    """
+
+    share: float = 0.0
+    grid: bool = False
+
+    def clean(self, square: Picture) -> Picture:
+        """Take the grid out of a square (S, S, 3), if there is one."""
+        if not self.grid:
+            return square
+        clean = cv2.sepFilter2D(
+            square, -1, _WITHOUT_GRID, _WITHOUT_GRID, borderType=cv2.BORDER_REFLECT_101
+        )
+        return np.asarray(clean, np.uint8)
+
+    def sharpen(self, part: Picture, size: int) -> Picture:
+        """Strengthen what is fine in rows of a clean square of ``size`` pixels."""
+        if self.share <= 0:
+            return part
+        soft = self._soften(part, size)
+        return np.asarray(cv2.addWeighted(part, 1 + self.share, soft, -self.share, 0), np.uint8)
+
+    def fine(self, picture: Picture, size: int) -> Floats:
+        """What would be strengthened: float32, like ``picture``."""
+        return picture.astype(np.float32) - self._soften(picture, size)
+
+    def _soften(self, picture: Picture, size: int) -> Picture:
+        sigma = max(_LEAST_SOFT_GRID if self.grid else _LEAST_SOFT, _SOFT * size)
+        soft = cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+        return np.asarray(soft, np.uint8)
+
+
+AS_DRAWN = Finish()
+"""Nothing is done."""
+
+
+def find_finish(face: Picture, crop: Picture, landmarks: Floats, box: npt.ArrayLike) -> Finish:
+    """Find how much a drawn square is softer than the one that is there, on skin that hardly moves.
+
+    Args:
+        face: uint8 (S', S', 3), drawn for silence.
+        crop: uint8 (S, S, 3), as it is; S' is a multiple of S.
+        landmarks: (478, 2 or 3) pixels of the avatar's frame.
+        box: (4,) the square in it.
+    """
+    size = len(face)
+    if len(crop) != size:
+        crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC))
+    to_square = square_to_affine(box, size)
+    oval = apply(to_square, landmarks[mesh.FACE_OVAL, :2])
+    weight = polygon_mask(oval, size, size, 0.05 * size)
+    weight *= Moving(landmarks).stillness(invert(to_square), size)
+    weight[: size // 2] = 0
+    total = float(weight.sum())
+    if total < 1:
+        return AS_DRAWN
+    (drawn, by_chance), (real, _) = (_grid_of(picture, weight) for picture in (face, crop))
+    finish = Finish(grid=drawn > max(_GRID_MORE * real + _GRID_LEAST, 2 * by_chance))
+    drawn, real = (
+        float((weight * np.square(finish.fine(picture, size)).mean(2)).sum() / total)
+        for picture in (finish.clean(face), crop)
+    )
+    share = float(np.clip(math.sqrt(real / max(drawn, 1e-3)) - 1, 0, _SHARPEST))
+    return Finish(share, finish.grid)
+
+
+def _grid_of(picture: Picture, weight: Floats) -> tuple[float, float]:
+    """Grey levels of what changes sign with every column, row or both, in step all around.
+
+    Returns:
+        What there is, and what noise as strong as the finest detail would have by chance.
+    """
+    light = picture.astype(np.float32).mean(2)
+    light -= cv2.GaussianBlur(light, (0, 0), _LEAST_SOFT_GRID)
+    turn = (1 - 2 * (np.arange(len(light)) % 2)).astype(np.float32)
+    signs = turn[None], turn[:, None], turn[:, None] * turn[None]
+    power = [np.square(cv2.GaussianBlur(light * sign, (0, 0), _GRID_AROUND)) for sign in signs]
+    found, whole = ((weight * p).sum() / weight.sum() for p in (sum(power), np.square(light)))
+    return math.sqrt(found), math.sqrt(len(signs) * whole / (4 * math.pi * _GRID_AROUND**2))
+
+
+class Moving:
+    """The disc of lips and chin that speech moves."""
+
+    def __init__(self, landmarks: Floats) -> None:
+        lips = landmarks[[13, 14], :2].mean(0)
+        chin = landmarks[mesh.CHIN, :2]
+        self._centre = (lips + chin) / 2
+        self._radius = max(1.0, 0.93 * float(np.linalg.norm(chin - lips)))
+
+    def stillness(self, to_avatar: Affine, width: int, height: int | None = None) -> Floats:
+        """0 in the disc, 1 outside, of pixels that are mapped to the avatar's frame (height, width)."""
+        height = width if height is None else height
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        m = to_avatar.astype(np.float32)
+        ax = m[0, 0] * x + m[0, 1] * y + (m[0, 2] - self._centre[0])
+        ay = m[1, 0] * x + m[1, 1] * y + (m[1, 2] - self._centre[1])
+        low, high = _STILL
+        t = np.clip((np.hypot(ax, ay) / self._radius - low) / (high - low), 0, 1)
+        return np.asarray(t * t * (3 - 2 * t), np.float32)
