@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from visavis.core.types import Avatar, Picture
+from visavis.media.geometry import apply
 from visavis.media.lip_crop import crop_square, lip_boxes
 from visavis.models.common import mesh
 from visavis.models.puppet.renderer import Pose
@@ -108,6 +109,25 @@ def test_other_colours_leave_no_edge(
     assert edges[0] < 0.4 * edges[1], edges
     away = [np.abs(before.astype(int) - o.pixels[..., :3]).mean() for o in (matched, as_it_is)]
     assert away[0] < 0.3 * away[1], away
+
+
+def test_the_line_where_the_hidden_half_begins_is_not_seen(avatar: Avatar, stand: Stand) -> None:
+    ground = stand.ground(0)
+    _, crop = square(avatar, 192)
+    split = crop.astype(float)
+    split[:96] += (3, -8, 5)
+    split[96:] += (4, 5, -2)
+    patch = make_patch(avatar, ground, size=192)
+    before = patch.paint(crop, 1.0)
+    after = patch.paint(np.clip(np.rint(split), 0, 255).astype(np.uint8), 1.0)
+    away = after.pixels[..., :3].astype(float) - before.pixels[..., :3]
+    # Nothing is left of up to 13 grey levels, close to the line on either side.
+    for y in (90, 91, 100, 101):
+        row = round(float(apply(patch._to_part, [[96, y]])[0, 1]))
+        seen = row >= 0 and patch._mask[row] > 0.3
+        if np.any(seen):
+            assert np.abs(away[row][seen].mean(0)).max() < 1
+    assert np.abs(away[patch._mask > 0.98]).mean() < 2
 
 
 def test_a_share_of_nothing_is_the_ground(avatar: Avatar, stand: Stand) -> None:

@@ -41,6 +41,8 @@ _GRID = 32
 """Cells along a side in which colours are compared."""
 _SPREAD = 4.0
 """Cells over which a difference of colour is spread."""
+_SEAM = 0.02
+"""Half the width, in sides of the square, over which what was given passes into what was made up."""
 _ENLARGED = 2.2
 """From this scale on the square is enlarged smoothly first, or its pixels would show."""
 _SHRUNK = 0.6
@@ -83,7 +85,7 @@ class MouthPatch:
         top = apply(invert(self._to_ground), [x0, y0])[1]
         self._top = int(np.clip(math.floor(top) - 2, 0, size - 1))
         moving = Moving(landmarks)
-        self._weight, self._wanted = self._find_colours(landmarks, box, crop, moving)
+        self._weights, self._wanted = self._find_colours(landmarks, box, crop, moving)
         self._detail = self._find_detail(ground, crop, moving)
 
     @staticmethod
@@ -117,14 +119,21 @@ class MouthPatch:
 
     def _find_colours(
         self, landmarks: Floats, box: npt.ArrayLike, crop: Picture, moving: Moving
-    ) -> tuple[Floats, Floats]:
-        """Cells that are compared, (G, G), and their colours (G, G, 3) as they should be."""
+    ) -> tuple[tuple[Floats, Floats], Floats]:
+        """Cells that are compared and their colours (G, G, 3) as they should be.
+
+        A generator is given the upper half and makes the lower one up: each has faults of its own, and
+        where they meet, cheeks would show a level line. So each has cells of its own, (G, G).
+        """
         to_cells = square_to_affine(box, _GRID)
         oval = apply(to_cells, landmarks[mesh.FACE_OVAL, :2])
         weight = polygon_mask(oval, _GRID, _GRID, 1.5) * moving.stillness(invert(to_cells), _GRID)
-        weight[: round(0.47 * _GRID)] = 0  # a generator is given the upper half
-        weight += 1e-4  # far from every such cell, all of them count
-        return weight, _cells(crop)
+        weight += 1e-4  # far from every still cell, all of them count
+        given, made = weight.copy(), weight
+        given[_GRID // 2 :] = 0
+        given[: _GRID // 4] = 0
+        made[: _GRID // 2] = 0
+        return (given, made), _cells(crop)
 
     def _find_detail(self, ground: Ground, crop: Picture, moving: Moving) -> npt.NDArray[np.int16]:
         """What the square loses of still skin, by its few pixels: (h, w, C)."""
@@ -158,19 +167,14 @@ class MouthPatch:
 
     def _match_colours(self, face: Picture, top: int) -> Picture:
         """Give the rows from ``top`` the colours that still skin has: (S' - top, S', 3)."""
-        away = (self._wanted - _cells(face)) * self._weight[..., None]
-        weight = cv2.GaussianBlur(self._weight, (0, 0), _SPREAD, borderType=cv2.BORDER_REFLECT)
-        spread = cv2.GaussianBlur(away, (0, 0), _SPREAD, borderType=cv2.BORDER_REFLECT)
-        spread = np.asarray(spread / weight[..., None], np.float32)
         size = len(face)
-        # Rows of cells that lie under the rows of pixels; enlarging by a map needs no whole number.
-        there = np.array([[_GRID / size, 0, _GRID / (2 * size) - 0.5]] * 2)
-        there[1] = [0, _GRID / size, (top + 0.5) * _GRID / size - 0.5]
-        shift = cv2.warpAffine(
-            spread, there, (size, size - top), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-        return np.asarray(cv2.add(face[top:], shift, dtype=cv2.CV_8U), np.uint8)
+        away = self._wanted - _cells(face)
+        given, made = (_enlarge(_spread(away, weight), size, top) for weight in self._weights)
+        rows = (np.arange(top, size) + 0.5) / size
+        share = np.clip((rows - 0.5) / (2 * _SEAM) + 0.5, 0, 1).astype(np.float32)[:, None, None]
+        last = int(np.searchsorted(share[:, 0, 0], 1.0))
+        made[:last] += (1 - share[:last]) * (given[:last] - made[:last])
+        return np.asarray(cv2.add(face[top:], made, dtype=cv2.CV_8U), np.uint8)
 
     def _to_base(self, part: Picture, factor: int) -> npt.NDArray[np.uint8]:
         """Bring rows of a square, those from ``_top * factor`` on, to the base's place and channels."""
@@ -196,6 +200,27 @@ class MouthPatch:
             part, to_part, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
         )
         return np.asarray(drawn, np.uint8)
+
+
+def _spread(away: Floats, weight: Floats) -> Floats:
+    """Differences (G, G, 3) of cells that count, spread over all of them."""
+    around = cv2.GaussianBlur(weight, (0, 0), _SPREAD, borderType=cv2.BORDER_REFLECT)
+    spread = cv2.GaussianBlur(
+        away * weight[..., None], (0, 0), _SPREAD, borderType=cv2.BORDER_REFLECT
+    )
+    return np.asarray(spread / np.maximum(around, 1e-9)[..., None], np.float32)
+
+
+def _enlarge(cells: Floats, size: int, top: int) -> Floats:
+    """Rows from ``top`` of cells (G, G, 3) enlarged to a square of ``size``: (size - top, size, 3)."""
+    # By a map, which needs no whole number.
+    there = np.array([[_GRID / size, 0, _GRID / (2 * size) - 0.5]] * 2)
+    there[1] = [0, _GRID / size, (top + 0.5) * _GRID / size - 0.5]
+    large = cv2.warpAffine(
+        cells, there, (size, size - top), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    return np.asarray(large, np.float32)
 
 
 def _cells(square: Picture) -> Floats:
