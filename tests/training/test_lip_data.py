@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
-from tests.training.made_clips import MadeClips
+from tests.training.made_clips import MadeClip, MadeClips
 
 from visavis.core.errors import InputError
+from visavis.models.common import mesh
 from visavis.models.common.mel import mel_windows
 from visavis.training.data.lip_augmentation import LipAugmentation, augment_faces, to_pictures
 from visavis.training.data.lip_batches import LipBatches, choose_reference, sound_starts
@@ -53,6 +55,40 @@ def test_batch_holds_frames_their_sound_and_other_frames() -> None:
         ]
         assert references
         assert all(abs(other - start) >= 9 for other in references)
+
+
+class Talking(MadeClips):
+    """Its landmarks say how far lips are apart."""
+
+    def landmarks(self, clip: MadeClip) -> npt.NDArray[np.float32]:
+        points = super().landmarks(clip)
+        points[:, 263] = (self.size, 0)  # the eyes' outer corners, and 33 at 0, 0
+        points[:, mesh.LIPS_INNER_LOWER, 1] = self.blendshapes(clip).max(1)[:, None] * self.size
+        return points
+
+
+@pytest.mark.parametrize("frames", [31, 9])
+def test_reference_may_be_the_shut_mouth_as_an_avatars_is(frames: int) -> None:
+    store = Talking(train=3, val=0, frames=frames)
+    apart = {clip.name: store.blendshapes(clip).max(1) for clip in store.clips}
+    seen = {clip.name: store.frames(clip) for clip in store.clips}
+    given = LipBatches(store, store.clips, 96, 2, count=6, seed=3, shut_references=1.0)
+    for sample in range(6):
+        batch = given.make(0)
+        references = batch.references[sample]
+        assert all(np.array_equal(references[0], other) for other in references)
+        ((name, start),) = [
+            (name, start)
+            for name, pictures in seen.items()
+            for start in range(frames - 4)
+            if np.array_equal(pictures[start : start + 5], batch.frames[sample])
+        ]
+        far = [i for i in range(frames) if not -5 < i - start < 9] or list(range(frames))
+        shut = min(far, key=lambda i: apart[name][i])
+        assert np.array_equal(references[0], seen[name][shut])
+    some = LipBatches(store, store.clips, 96, 2, count=60, seed=3, shut_references=0.5).make(0)
+    still = [all(np.array_equal(r[0], other) for other in r) for r in some.references]
+    assert 15 < sum(still) < 45
 
 
 def test_reference_is_elsewhere_as_far_as_the_clip_allows() -> None:

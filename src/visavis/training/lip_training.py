@@ -67,6 +67,9 @@ class LipTrainConfig:
         hears_as_expert: Begin with the expert's ear; the generator's has the same layers then.
         start: Checkpoint of a generator of half the width, or of the same, to begin with; see
             `Wav2Lip.grow_from`. Empty for none.
+        shut_references: Share of the samples whose reference is one frame with the mouth shut, as that of an
+            avatar is. With references of any mouth a generator learns to copy what it sees there, and opens
+            an avatar's mouth too little.
         critic_weight: Of being taken for real by the critic of quality; 0 for no critic. 0.07 is
             the published one.
         lpips_weight: Of LPIPS of the lower half.
@@ -106,6 +109,7 @@ class LipTrainConfig:
     ear_weight: float = 0.0
     hears_as_expert: bool = False
     start: str = ""
+    shut_references: float = 0.0
     critic_weight: float = 0.0
     lpips_weight: float = 0.1
     looks_at: int = WINDOW_FRAMES
@@ -256,6 +260,7 @@ class LipTask(Task):
             config.network.lead,
             config.batch,
             config.data_seed,
+            config.shut_references,
         )
         if not (out / LAST).exists():
             self._begin(expert)

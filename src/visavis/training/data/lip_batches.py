@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from visavis.core.errors import InputError
 from visavis.core.types import Floats, Picture
+from visavis.evaluation.lip_shape import lip_opening
 from visavis.models.common.mel import mel_windows
 from visavis.training.data.sync_clips import (
     WINDOW_FRAMES,
@@ -56,15 +57,26 @@ class LipBatches:
         lead: Frames by which the sound of a frame begins before it; see `Wav2LipConfig`.
         count: Samples in a batch.
         seed: Of everything.
+        shut_references: Share of the samples whose reference is one frame, five times: that in which
+            the lips are least apart, as a speaking avatar's reference is.
 
     Raises:
         InputError: No clip has six frames with their sound.
     """
 
     def __init__(
-        self, store: Clips, clips: Sequence[StoredClip], size: int, lead: int, count: int, seed: int
+        self,
+        store: Clips,
+        clips: Sequence[StoredClip],
+        size: int,
+        lead: int,
+        count: int,
+        seed: int,
+        shut_references: float = 0.0,
     ) -> None:
         self._store, self._size, self._lead = store, size, lead
+        self._shut = shut_references
+        self._openings: dict[str, Floats] = {}
         self._count, self._seed = count, seed
         self._clips = [
             (clip, starts)
@@ -86,9 +98,10 @@ class LipBatches:
             epoch, place = divmod(i, len(self._clips))
             clip, starts = self._clips[int(self._order(epoch)[place])]
             start = int(rng.choice(starts))
-            other = choose_reference(start, clip.frames, rng)
-            indices = [*range(start, start + WINDOW_FRAMES), *range(other, other + WINDOW_FRAMES)]
-            pictures = read_crops(self._store, clip, indices, self._size)
+            drawn = range(start, start + WINDOW_FRAMES)
+            pictures = read_crops(
+                self._store, clip, [*drawn, *self._refer(clip, start, rng)], self._size
+            )
             frames.append(pictures[:WINDOW_FRAMES])
             references.append(pictures[WINDOW_FRAMES:])
             mel = self._store.mel(clip)
@@ -102,6 +115,22 @@ class LipBatches:
             np.stack(sync_mels),
             int(rng.integers(2**31)),
         )
+
+    def _refer(self, clip: StoredClip, start: int, rng: np.random.Generator) -> list[int]:
+        """Five frames for the reference."""
+        if self._shut and rng.random() < self._shut:
+            if clip.name not in self._openings:
+                self._openings[clip.name] = lip_opening(self._store.landmarks(clip))
+            opening = self._openings[clip.name].copy()
+            near = slice(
+                max(0, start - _NEAREST_REFERENCE + 1),
+                start + WINDOW_FRAMES + _NEAREST_REFERENCE - 1,
+            )
+            if clip.frames > len(opening[near]):
+                opening[near] = np.inf
+            return [int(opening.argmin())] * WINDOW_FRAMES
+        other = choose_reference(start, clip.frames, rng)
+        return list(range(other, other + WINDOW_FRAMES))
 
     def _shuffle(self, epoch: int) -> npt.NDArray[np.int64]:
         return np.random.default_rng([self._seed, 4, epoch]).permutation(len(self._clips))
