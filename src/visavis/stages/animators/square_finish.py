@@ -4,8 +4,8 @@ A generator's square is softer than the face, by as much as it has learnt too li
 deconvolutions leave a grid: what changes from each pixel to the next and back, in step all over the
 skin, which no picture of skin does. It is seen when the square is enlarged, the more so when it is
 sharpened; and where it counts as fine detail, a soft picture passes for a sharp one. So it is looked for
-once for each avatar, in the square drawn for silence beside the one that is there; and where it is
-found, the two finest waves are left out of every square, and sharpened is what remains.
+once for each avatar, on skin and lips of the square drawn for silence; and where it is found, what is as
+fine is left out of every square, and sharpened is what remains.
 
 Shapes: S the width of the square that is drawn.
 """
@@ -39,8 +39,8 @@ _WITHOUT_GRID = np.array([1, 4, 6, 4, 1], np.float32) / 16
 """Nothing of waves of two pixels, a quarter of those of four, three quarters of those of eight."""
 _GRID_AROUND = 3.0
 """Pixels over which a grid keeps in step."""
-_GRID_MORE, _GRID_LEAST = 1.5, 0.1
-"""A grid is what is so many times as strong as in the face, and so many grey levels more."""
+_GRID_MORE, _GRID_LEAST = 1.5, 0.2
+"""A grid is so many times as strong as waves that are a little coarser, and has so many grey levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,9 @@ def find_finish(face: Picture, crop: Picture, landmarks: Floats, box: npt.ArrayL
     total = float(weight.sum())
     if total < 1:
         return AS_DRAWN
-    (drawn, by_chance), (real, _) = (_grid_of(picture, weight) for picture in (face, crop))
-    finish = Finish(grid=drawn > max(_GRID_MORE * real + _GRID_LEAST, 2 * by_chance))
+    # On lips it may be much stronger than on skin, or the other way round.
+    lips = polygon_mask(apply(to_square, landmarks[mesh.LIPS_OUTER, :2]), size, size, 0.01 * size)
+    finish = Finish(grid=any(_has_grid(face, where) for where in (weight, lips)))
     drawn, real = (
         float((weight * np.square(finish.fine(picture, size)).mean(2)).sum() / total)
         for picture in (finish.clean(face), crop)
@@ -115,19 +116,34 @@ def find_finish(face: Picture, crop: Picture, landmarks: Floats, box: npt.ArrayL
     return Finish(share, finish.grid)
 
 
-def _grid_of(picture: Picture, weight: Floats) -> tuple[float, float]:
-    """Grey levels of what changes sign with every column, row or both, in step all around.
+def _has_grid(picture: Picture, weight: Floats) -> bool:
+    """Whether what changes with every column, row or both is stronger than what is a little coarser.
 
-    Returns:
-        What there is, and what noise as strong as the finest detail would have by chance.
+    In a picture of skin or lips it never is, however sharp.
     """
+    if float(weight.sum()) < 1:
+        return False
     light = picture.astype(np.float32).mean(2)
     light -= cv2.GaussianBlur(light, (0, 0), _LEAST_SOFT_GRID)
-    turn = (1 - 2 * (np.arange(len(light)) % 2)).astype(np.float32)
-    signs = turn[None], turn[:, None], turn[:, None] * turn[None]
-    power = [np.square(cv2.GaussianBlur(light * sign, (0, 0), _GRID_AROUND)) for sign in signs]
-    found, whole = ((weight * p).sum() / weight.sum() for p in (sum(power), np.square(light)))
-    return math.sqrt(found), math.sqrt(len(signs) * whole / (4 * math.pi * _GRID_AROUND**2))
+    for across, down in ((1, 0), (0, 1), (1, 1)):
+        finest, coarser = (
+            _strength(light, wave * across, wave * down, weight) for wave in (1.0, 0.75)
+        )
+        if finest > max(_GRID_MORE * coarser, _GRID_LEAST):
+            return True
+    return False
+
+
+def _strength(light: Floats, across: float, down: float, weight: Floats) -> float:
+    """Grey levels of a wave that keeps in step all around; 1 is the finest that pixels can hold."""
+    at = np.arange(len(light))
+    phase = np.pi * (across * at[None] + down * at[:, None])
+    parts = [
+        cv2.GaussianBlur(light * turn(phase).astype(np.float32), (0, 0), _GRID_AROUND)
+        for turn in (np.cos, np.sin)
+    ]
+    power = sum(float((weight * np.square(part)).sum()) for part in parts)
+    return math.sqrt(power / float(weight.sum()))
 
 
 class Moving:
