@@ -27,6 +27,9 @@ from visavis.core.types import (
     Waveform,
     replace,
 )
+from visavis.evaluation.lip_shape import lip_opening
+from visavis.models.face_landmarker.predictor import FaceLandmarker
+from visavis.models.puppet.stand import Stand
 from visavis.models.wav2lip.predictor import FaceFeatures, Wav2LipPredictor
 from visavis.stages.animators import wav2lip_weights
 from visavis.stages.animators.puppet import PuppetAnimator
@@ -386,6 +389,48 @@ class TestKeptFaces:
         assert AvatarFaces(loop, predictor, "two", shelf).encoded(0) is not one
         named_alike = replace(portrait, name=loop.name)
         assert AvatarFaces(named_alike, predictor, "one", shelf).encoded(0) is not one
+
+    def test_a_portrait_is_referred_to_with_lips_a_little_apart(
+        self, weights: Path, loop: Avatar, portrait: Avatar, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[tuple[Picture, Picture]] = []
+        encode = Wav2LipPredictor.encode
+        monkeypatch.setattr(
+            Wav2LipPredictor,
+            "encode",
+            lambda self, crops, references: (
+                given.append((crops[0], references[0])),
+                encode(self, crops, references),
+            )[1],
+        )
+        landmarker = FaceLandmarker()
+
+        def opening(avatar: Avatar, size: int | None) -> float:
+            predictor = Wav2LipPredictor(weights)
+            stand = None if size is None else Stand(avatar, size)
+            AvatarFaces(avatar, predictor, "x", FaceShelf(), stand).encoded(0)
+            frame, reference = given[-1]
+            # Nothing but the mouth is elsewhere.
+            top = slice(0, len(frame) // 2)
+            if avatar.is_portrait:
+                assert np.abs(frame[top].astype(int) - reference[top]).mean() < 6
+            large = cv2.resize(reference, (384, 384), interpolation=cv2.INTER_CUBIC)
+            face = landmarker.detect(large)
+            assert face is not None
+            return float(lip_opening(face.landmarks[None, :, :2])[0])
+
+        shut, parted = opening(portrait, None), opening(portrait, 512)
+        assert shut + 0.003 < parted < shut + 0.04
+        # However large the stand is; and what one was encoded with is not taken for the other.
+        shelf = FaceShelf()
+        predictor = Wav2LipPredictor(weights)
+        one, other = (
+            AvatarFaces(portrait, predictor, "x", shelf, Stand(portrait, size)).encoded(0)
+            for size in (384, 512)
+        )
+        assert one is not other
+        assert opening(portrait, 384) == pytest.approx(parted, abs=0.015)
+        assert opening(loop, 192) == pytest.approx(shut, abs=0.01)
 
     def test_squares_go_round_smoothly(self, weights: Path, loop: Avatar) -> None:
         boxes = AvatarFaces(loop, Wav2LipPredictor(weights), "x", FaceShelf()).boxes

@@ -114,7 +114,7 @@ class Wav2LipAnimator:
         )
         stand, expression = puppet.set_up(avatar)
         predictor = Wav2LipPredictor(folder)
-        faces = AvatarFaces(avatar, predictor, _name_of(folder))
+        faces = AvatarFaces(avatar, predictor, _name_of(folder), stand=stand)
         return Wav2LipPerformance(stand, expression, predictor, faces, enhancer)
 
 

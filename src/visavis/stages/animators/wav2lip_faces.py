@@ -11,10 +11,13 @@ import numpy as np
 
 from visavis.core.types import Avatar, Floats, Picture
 from visavis.media.lip_crop import SMOOTHING, crop_square, lip_boxes
+from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
+from visavis.models.puppet.renderer import Pose
 from visavis.models.puppet.stand import find_reference
 from visavis.stages.avatars.tuned import digest_of
 
 if TYPE_CHECKING:
+    from visavis.models.puppet.stand import Stand
     from visavis.models.wav2lip.predictor import FaceFeatures, Wav2LipPredictor
 
 KEPT_BYTES = 512 << 20
@@ -88,25 +91,34 @@ class FaceShelf:
 
 
 _SHELF = FaceShelf()
+_PARTED = 0.03
+"""``jawOpen`` of a portrait's reference. With more, what is drawn between the lips looks like none of it."""
 
 
 class AvatarFaces:
     """The face of one avatar, frame by frame, for one generator.
 
     A generator is given a frame without its lower half, and a reference that shows what is there.
-    The reference of all frames is one: the most frontal with the mouth shut. Each frame's own lower
-    half would fit better, but a generator copies its mouth more than it should, and what is copied
-    would change from frame to frame.
+    The reference of all frames is one: of a video the most frontal with the mouth shut; of a portrait,
+    that with the lips a little apart, as the puppet moves them. Each frame's own lower half would fit
+    better, but a generator copies its mouth more than it should: what is copied would change from frame to
+    frame, and a portrait's shut mouth would hardly open.
 
     Args:
         avatar: With 478 landmarks for each frame.
         predictor: The generator.
         network: What tells its weights from others.
         shelf: Where encoded frames are kept.
+        stand: Moves a portrait's lips apart; without one its reference is the portrait.
     """
 
     def __init__(
-        self, avatar: Avatar, predictor: Wav2LipPredictor, network: str, shelf: FaceShelf = _SHELF
+        self,
+        avatar: Avatar,
+        predictor: Wav2LipPredictor,
+        network: str,
+        shelf: FaceShelf = _SHELF,
+        stand: Stand | None = None,
     ) -> None:
         self._frames = avatar.frames
         self._predictor = predictor
@@ -114,8 +126,11 @@ class AvatarFaces:
         self.landmarks = avatar.track.landmarks
         self.boxes = _boxes_round(self.landmarks)
         self.reference = find_reference(avatar)
-        self._key = f"{network} {digest_of(avatar)}"
-        self._reference_crop = self._cut(self.reference)
+        parted = stand is not None and avatar.is_portrait
+        self._key = f"{network} {digest_of(avatar)} {stand.size if stand and parted else ''}"
+        self._reference_crop = (
+            self._part_lips(stand) if stand and parted else self._cut(self.reference)
+        )
         self._each = 0  # bytes of one frame, once that is known
 
     def encoded(self, frame: int) -> EncodedFace:
@@ -135,6 +150,15 @@ class AvatarFaces:
         frame %= len(self._frames)
         if self._shelf.find(self._key, frame) is None and self._shelf.has_room(self._each):
             self.encoded(frame)
+
+    def _part_lips(self, stand: Stand) -> Picture:
+        units = np.zeros(len(ARKIT_UNITS), np.float32)
+        units[UNIT_INDEX["jawOpen"]] = _PARTED
+        picture = stand.render(self.reference, Pose(units=units))
+        scale = picture.shape[1] / self._frames.shape[2], picture.shape[0] / self._frames.shape[1]
+        return crop_square(
+            picture, self.boxes[self.reference] * (*scale, *scale), self._predictor.size
+        )
 
     def _cut(self, frame: int) -> Picture:
         return crop_square(self._frames[frame], self.boxes[frame], self._predictor.size)
