@@ -168,7 +168,7 @@ def test_a_grid_is_found_and_taken_out(avatar: Avatar, across: tuple[int, int], 
     finish = find_finish(drawn, crop, marks, box)
     assert finish.grid
     assert not find_finish(soft, crop, marks, box).grid
-    # It does not count for detail: the picture is sharpened as if there were none ...
+    # It does not count for detail: a soft picture is sharpened with it, too ...
     assert finish.share > 0.1
     # ... and nothing of it is left.
     inside = slice(8, -8), slice(8, -8)

@@ -73,8 +73,8 @@ def test_reference_may_be_the_shut_mouth_as_an_avatars_is(frames: int) -> None:
     apart = {clip.name: store.blendshapes(clip).max(1) for clip in store.clips}
     seen = {clip.name: store.frames(clip) for clip in store.clips}
     given = LipBatches(store, store.clips, 96, 2, count=6, seed=3, shut_references=1.0)
+    batch = given.make(0)
     for sample in range(6):
-        batch = given.make(0)
         references = batch.references[sample]
         assert all(np.array_equal(references[0], other) for other in references)
         ((name, start),) = [

@@ -67,28 +67,25 @@ def read_lips(samples: Sequence[Sample], landmarker: FaceLandmarker) -> dict[str
     ]
     own = [find_landmarks(sample.own, landmarker) for sample in samples]
     crossed = [find_landmarks(sample.crossed, landmarker) for sample in samples]
-    rows = [
-        (
-            landmark_distance(a[: len(b)], b),
-            landmark_distance(a, _first_face(a)),
-            correlation(lip_opening(a), lip_opening(b)),
-            correlation(lip_opening(d), lip_opening(c)),
-            correlation(lip_opening(a), lip_opening(d)),
-            _delay(lip_opening(a), lip_opening(b)),
-            _spread(b) / _spread(a),
-            _spread(c) / _spread(d),
+    gaps = [[lip_opening(marks) for marks in clips] for clips in (real, own, crossed, other)]
+    each = [
+        LipReading(
+            m_lmd=landmark_distance(marks[: len(made)], made),
+            m_lmd_still=landmark_distance(marks, _first_face(marks)),
+            opening_own=correlation(a, b),
+            opening_crossed=correlation(d, c),
+            opening_by_chance=correlation(a, d),
+            delay_own=_delay(a, b),
+            range_own=_spread(b) / _spread(a),
+            range_crossed=_spread(c) / _spread(d),
+            faces_lost=float(np.isnan(np.concatenate([a, b, c])).mean()),
         )
-        for a, b, c, d in zip(real, own, crossed, other, strict=True)
+        for marks, made, a, b, c, d in zip(real, own, *gaps, strict=True)
     ]
-    lost = [np.isnan(marks[:, 0, 0]) for marks in (*real, *own, *crossed)]
-    middle = {"delay_own": np.nanmedian}
-    columns = np.array(rows, np.float64).T
-    names = [field.name for field in fields(LipReading)]
-    found = {
-        name: float(middle.get(name, np.nanmean)(column)) if not np.isnan(column).all() else np.nan
-        for name, column in zip(names, columns, strict=False)
+    return {
+        field.name: _middle([getattr(one, field.name) for one in each], field.name == "delay_own")
+        for field in fields(LipReading)
     }
-    return {**found, "faces_lost": float(np.concatenate(lost).mean())}
 
 
 def find_landmarks(crops: Picture, landmarker: FaceLandmarker) -> Floats:
@@ -123,7 +120,12 @@ def _delay(real: Floats, made: Floats) -> float:
     return float("nan") if found is None else float(found)
 
 
-def _spread(landmarks: Floats) -> float:
-    opening = lip_opening(landmarks)
-    heard = opening[~np.isnan(opening)]
-    return float(heard.std()) if len(heard) and heard.std() > 0 else float("nan")
+def _spread(opening: Floats) -> float:
+    seen = opening[~np.isnan(opening)]
+    return float(seen.std()) if len(seen) and seen.std() > 0 else float("nan")
+
+
+def _middle(values: Sequence[float], is_median: bool) -> float:
+    """Mean or median of what is known."""
+    known = [value for value in values if not np.isnan(value)]
+    return float((np.median if is_median else np.mean)(known)) if known else float("nan")
