@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import threading
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from visavis.core.errors import (
 from visavis.core.types import Picture
 from visavis.models.common.graph_export import fold
 from visavis.models.common.graph_precision import halve_weights
+from visavis.models.common.mel import SILENCE
 from visavis.models.wav2lip.convert import PUBLISHED, convert
 from visavis.models.wav2lip.export import Calibration, default_top, export, load_network
 from visavis.models.wav2lip.network import (
@@ -35,6 +37,7 @@ from visavis.models.wav2lip.network import (
     Wav2LipConfig,
 )
 from visavis.models.wav2lip.predictor import Wav2LipPredictor
+from visavis.models.wav2lip.restore import restore
 
 CONFIGS = [WAV2LIP_96, WAV2LIP_192, WAV2LIP_384]
 HALVED = [WAV2LIP_96_SMALL, WAV2LIP_192_SMALL, WAV2LIP_384_SMALL]
@@ -507,3 +510,50 @@ def test_checkpoint_of_another_network_is_refused(network: Wav2Lip, tmp_path: Pa
     torch.save({"state_dict": network.state_dict()}, tmp_path / "narrow.pth")
     with pytest.raises(FileUnreadable, match="another network"):
         convert(tmp_path / "narrow.pth", tmp_path / "ours.pt")
+
+
+def test_emphasis_goes_on_from_silence_and_leaves_silence_as_it_is(
+    folder: Path, examples: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Wav2LipPredictor(folder, precision="fp32")
+    features = predictor.encode(examples.frames, examples.references)
+    silent = np.full_like(examples.mel_windows, SILENCE)
+    hushed = predictor.render(features, silent)
+    assert np.array_equal(predictor.render(features, silent, 2.0), hushed)
+    plain = predictor.render(features, examples.mel_windows)
+    assert np.array_equal(predictor.render(features, examples.mel_windows, 1.0), plain)
+    none = predictor.render(features, examples.mel_windows, 0.0)
+    assert np.abs(none.astype(int) - hushed).max() <= 1
+
+    heard = []
+    run = predictor._decoder.run
+    monkeypatch.setattr(
+        predictor._decoder, "run", lambda given: (heard.append(given["audio"]), run(given))[1]
+    )
+    for emphasis in (1.0, 2.0):
+        predictor.render(features[:1], examples.mel_windows[:1], emphasis)
+    predictor.render(features[:1], silent[:1])
+    once, twice, silence = heard
+    assert (twice >= 0).all()
+    free = twice > 0
+    assert free.any()
+    assert twice[free] == pytest.approx((2 * once - silence)[free], abs=1e-4)
+    assert ((2 * once - silence)[~free] <= 1e-4).all()
+
+
+def test_light_that_was_learnt_from_is_kept_with_the_weights(
+    network: Wav2Lip, tmp_path: Path
+) -> None:
+    lit = copy.deepcopy(network)
+    lit.config = replace(network.config, light=(168, 112, 99))
+    export(lit, tmp_path / "lit", "fp32")
+    assert Wav2LipPredictor(tmp_path / "lit").light == (168, 112, 99)
+    assert restore(tmp_path / "lit", [network.config]).config == lit.config
+    export(network, tmp_path / "unknown", "fp32")
+    assert Wav2LipPredictor(tmp_path / "unknown").light == ()
+    # Those that were exported before said nothing of it.
+    card = json.loads((tmp_path / "unknown" / "network.json").read_text())
+    del card["light"]
+    (tmp_path / "unknown" / "network.json").write_text(json.dumps(card))
+    assert Wav2LipPredictor(tmp_path / "unknown").light == ()
+    assert restore(tmp_path / "unknown", [network.config]).config == network.config

@@ -56,13 +56,15 @@ def test_without_weights_a_face_is_not_opened(
 class SoftGenerator:
     """Draws the face as it is, blurred: what a generator would at best."""
 
-    size, lead = 96, 0
+    size, lead, light = 96, 0, ()
 
     def encode(self, frames: Picture, references: Picture | None = None) -> list[FaceFeatures]:
-        return [FaceFeatures((frame,), frame) for frame in frames]
+        return [FaceFeatures((frame,), frame[:0]) for frame in frames]
 
-    def render(self, features: list[FaceFeatures], mel_windows: Floats) -> Picture:
-        return np.stack([cv2.GaussianBlur(f.upper, (0, 0), 0.8) for f in features])
+    def render(
+        self, features: list[FaceFeatures], mel_windows: Floats, emphasis: float = 1.0
+    ) -> Picture:
+        return np.stack([cv2.GaussianBlur(f.maps[0], (0, 0), 0.8) for f in features])
 
 
 @pytest.mark.assets

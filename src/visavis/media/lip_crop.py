@@ -78,6 +78,22 @@ def lip_boxes(landmarks: npt.ArrayLike) -> Floats:
     return np.concatenate([smooth[:, :2] - half, smooth[:, :2] + half], axis=1).astype(np.float32)
 
 
+def light_of(crops: Picture) -> Floats:
+    """Mean colour of eyes, nose and cheeks: what light and camera make of a face.
+
+    Args:
+        crops: uint8 (N, S, S, 3) squares of faces, as `lip_boxes` places them.
+
+    Returns:
+        float32 (3,), 0 to 255: of the rows from a quarter to half of the height, which speech does not move,
+        and the middle three fifths of the width.
+    """
+    size = crops.shape[1]
+    middle = crops[:, size // 4 : size // 2, size // 5 : size - size // 5]
+    light: Floats = middle.mean((0, 1, 2), dtype=np.float64).astype(np.float32)
+    return light
+
+
 def _follow(still: _Complex) -> tuple[_Complex, _Complex]:
     """Similarities (T,), (T,) from a face that looks straight out to the points (T, K) of each frame."""
     middles = still.mean(axis=1)

@@ -10,8 +10,8 @@ Shapes: B samples of five frames, S the width of the square crop, N = 5 B.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from visavis.core.errors import ConfigError
+from visavis.media.lip_crop import light_of
 from visavis.models.common.graph_restore import settle_norms
 from visavis.models.lpips.network import Backbone
 from visavis.models.wav2lip.export import default_top, load_network
@@ -31,7 +32,7 @@ from visavis.models.wav2lip.network import (
 from visavis.training.data.lip_augmentation import LipAugmentation, augment_faces, to_pictures
 from visavis.training.data.lip_batches import LipBatches
 from visavis.training.data.sync_augmentation import SyncAugmentation, augment_mel
-from visavis.training.data.sync_clips import WINDOW_FRAMES, Clips
+from visavis.training.data.sync_clips import WINDOW_FRAMES, Clips, StoredClip
 from visavis.training.lip_judge import LipJudge
 from visavis.training.loop import LAST
 from visavis.training.losses.lip_sync import FrozenExpert, load_expert
@@ -42,6 +43,8 @@ from visavis.training.task import Batch, Evaluation, Held, LoopConfig, Share, Ta
 
 _HEARD = 8
 """Batches of sound that an ear's norms are settled on."""
+_LIT = 64
+"""Clips whose light is measured."""
 SyncStart: TypeAlias = Literal["ready", "always"]
 
 
@@ -236,7 +239,8 @@ class LipTask(Task):
 
     def __init__(self, config: LipTrainConfig, store: Clips, out: Path) -> None:
         torch.manual_seed(config.loop.seed)
-        self.network: Wav2Lip = Wav2Lip(config.network)
+        learnt = [clip for clip in store.clips if clip.split == "train"]
+        self.network: Wav2Lip = Wav2Lip(replace(config.network, light=_find_light(store, learnt)))
         critic = QualityCritic(config.network.size) if config.critic_weight else None
         judging = [clip for clip in store.clips if clip.split == "val"]
         asks = config.sync_weight or config.ear_weight or config.expert or config.hears_as_expert
@@ -255,7 +259,7 @@ class LipTask(Task):
         self._config = config
         self._batches = LipBatches(
             store,
-            _first([clip for clip in store.clips if clip.split == "train"], config.train_clips),
+            _first(learnt, config.train_clips),
             config.network.size,
             config.network.lead,
             config.batch,
@@ -274,8 +278,8 @@ class LipTask(Task):
         return len(self._batches)
 
     def content(self) -> Mapping[str, Any]:
-        """The network's sizes and the recipe."""
-        return {"network": asdict(self._config.network), "recipe": asdict(self._config)}
+        """The network's sizes, the light of what it learns from, and the recipe."""
+        return {"network": asdict(self.network.config), "recipe": asdict(self._config)}
 
     def batches(self, first: int, share: Share) -> Iterator[Batch]:
         """Make batches ahead in threads."""
@@ -331,7 +335,15 @@ class LipTask(Task):
         return {**{name: torch.from_numpy(a) for name, a in arrays.items()}, "seed": batch.seed}
 
 
-def _first(clips: list[Any], most: int) -> list[Any]:
+def _find_light(store: Clips, clips: Sequence[StoredClip]) -> tuple[int, ...]:
+    """Mean colour of the first frames of some clips; see `Wav2LipConfig.light`."""
+    if not clips:
+        return ()
+    light = np.mean([light_of(store.frames(clip, [0])) for clip in _first(clips, _LIT)], 0)
+    return tuple(int(value) for value in light.round())
+
+
+def _first(clips: Sequence[Any], most: int) -> Sequence[Any]:
     """At most so many, evenly taken; 0 for all."""
     if not most or len(clips) <= most:
         return clips

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from visavis.core.errors import ChecksumMismatch, MissingWeights
 
 NAME = "network.json"
-Card: TypeAlias = dict[str, str | int]
+Card: TypeAlias = dict[str, Any]
 
 
-def write_network_card(folder: Path, card: Mapping[str, str | int]) -> None:
+def write_network_card(folder: Path, card: Mapping[str, Any]) -> None:
     """Write it; what was there is replaced."""
     part = folder / (NAME + ".part")
     part.write_text(json.dumps(dict(card), indent=2) + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -124,7 +124,13 @@ def export(
                 halve_weights(full / name, folder / name)
             else:
                 shutil.copyfile(full / name, folder / name)
-    card = {"size": size, "top": top, "lead": network.config.lead, "precision": precision}
+    card: dict[str, Any] = {
+        "size": size,
+        "top": top,
+        "lead": network.config.lead,
+        "precision": precision,
+    }
+    card["light"] = list(network.config.light)
     write_network_card(folder, {"network": "wav2lip", **card})
     sizes = {name: (folder / name).stat().st_size for name in (FACE, AUDIO, DECODER)}
     _log.info("%s: %s", folder, ", ".join(f"{n} {s / 1e6:.1f} MB" for n, s in sizes.items()))

@@ -33,6 +33,8 @@ class Wav2LipConfig:
         output: Channels before the picture.
         lead: Frames by which the mel window of a frame begins before it. With 2 it lies evenly
             around the frame.
+        light: Mean colour of the faces that it learnt from, 0 to 255 (`visavis.media.lip_crop.light_of`);
+            faces in another light are brought to it. Empty where that is not known.
     """
 
     size: int
@@ -41,6 +43,7 @@ class Wav2LipConfig:
     decoder: tuple[Layers, ...]
     output: int = 32
     lead: int = 2
+    light: tuple[int, ...] = ()
 
     @property
     def feature_shapes(self) -> tuple[tuple[int, int, int], ...]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from visavis.core.errors import InputError
 from visavis.core.types import Floats, Picture
+from visavis.models.common.mel import BANDS, SILENCE, WINDOW_ROWS
 from visavis.models.common.network_card import read_network_card
 from visavis.models.runtime import Precision, Runtime, load
 
@@ -68,6 +69,9 @@ class Wav2LipPredictor:
         """First row that is rendered; the rows above are those of the frame."""
         self.lead = int(card["lead"])
         """Frames by which the mel window of a frame begins before it."""
+        self.light: tuple[int, ...] = tuple(card.get("light", ()))
+        """Mean colour of the faces that it learnt from; empty where that is not known."""
+        self._hush: Floats | None = None
         self._face, self._audio, self._decoder = (
             load(folder / name, runtime=runtime, threads=threads, precision=precision)
             for name in ("face_encoder.onnx", "audio_encoder.onnx", "decoder.onnx")
@@ -102,13 +106,19 @@ class Wav2LipPredictor:
         maps = tuple(self._face.run({"face": face[None]}).values())
         return FaceFeatures(maps, frame[: self.top].copy())
 
-    def render(self, features: Sequence[FaceFeatures], mel_windows: Floats) -> Picture:
+    def render(
+        self, features: Sequence[FaceFeatures], mel_windows: Floats, emphasis: float = 1.0
+    ) -> Picture:
         """Render a frame for each mel window.
 
         Args:
             features: N, as `encode` gave them; one may occur several times.
             mel_windows: float32 (N, 80, 16), as `visavis.models.common.mel.mel_windows` cuts them
                 at the numbers of the frames less ``lead``.
+            emphasis: How many times as far from silence the sound is taken to be as it is. What is heard
+                is a vector whose numbers are 0 or more; those that would not be become 0. Above 1 the
+                mouth moves further. The idea is that of guidance without a classifier (Ho and Salimans,
+                2022), without its training: silence stands for what is said without a condition.
 
         Returns:
             uint8 (N, S, S, 3) RGB.
@@ -124,6 +134,8 @@ class Wav2LipPredictor:
         if not len(features):
             return pictures
         heard = self._audio.run({"mel": np.asarray(mel_windows, np.float32)[:, None]})["audio"]
+        if emphasis != 1:
+            heard = np.maximum(self._silence() + emphasis * (heard - self._silence()), 0)
         # One after the other: a batch is no faster on a CPU and would copy what is kept.
         for index, face in enumerate(features):
             inputs = {f"feature_{k}": one for k, one in enumerate(face.maps)}
@@ -131,3 +143,10 @@ class Wav2LipPredictor:
             pictures[index, : self.top] = face.upper
             pictures[index, self.top :] = self._decoder.run(inputs)["picture"][0]
         return pictures
+
+    def _silence(self) -> Floats:
+        """What is heard of silence: (1, channels, 1, 1)."""
+        if self._hush is None:
+            silent = np.full((1, 1, BANDS, WINDOW_ROWS), SILENCE, np.float32)
+            self._hush = np.asarray(self._audio.run({"mel": silent})["audio"], np.float32)
+        return self._hush

@@ -98,6 +98,7 @@ class Wav2LipAnimator:
         """
         from visavis.core import registry
         from visavis.models.wav2lip.predictor import Wav2LipPredictor
+        from visavis.stages.animators.emphasis import find_emphasis
         from visavis.stages.animators.puppet import PuppetAnimator
         from visavis.stages.animators.wav2lip_faces import AvatarFaces
         from visavis.stages.animators.wav2lip_weights import find_weights
@@ -115,7 +116,8 @@ class Wav2LipAnimator:
         stand, expression = puppet.set_up(avatar)
         predictor = Wav2LipPredictor(folder)
         faces = AvatarFaces(avatar, predictor, _name_of(folder), stand=stand)
-        return Wav2LipPerformance(stand, expression, predictor, faces, enhancer)
+        emphasis = find_emphasis(faces)
+        return Wav2LipPerformance(stand, expression, predictor, faces, enhancer, emphasis)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +153,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
         predictor: Wav2LipPredictor,
         faces: AvatarFaces,
         enhancer: Enhancer | None = None,
+        emphasis: float = 1.0,
     ) -> None:
         from visavis.stages.animators.square_finish import AS_DRAWN, find_finish
 
@@ -158,6 +161,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
         self._predictor = predictor
         self._faces = faces
         self._enhancer = enhancer
+        self._emphasis = emphasis
         self._mouth = _Mouth(SILENT, 0.0)
         self._past: OrderedDict[int, _Mouth] = OrderedDict()
         self._patch: tuple[int, MouthPatch] | None = None
@@ -240,8 +244,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
         return np.asarray(self._enhancer.enhance(square[None])[0], np.uint8)
 
     def _generate(self, frame: int, heard: Heard) -> Picture:
-        features = self._faces.encoded(frame).features
-        return self._finish.clean(self._predictor.render([features], heard.window[None])[0])
+        return self._finish.clean(self._faces.draw(frame, heard.window, self._emphasis))
 
     def _patch_of(self, frame: int) -> MouthPatch:
         from visavis.stages.animators.mouth_patch import MouthPatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from visavis.media.lip_crop import SMOOTHING, crop_square, lip_boxes
 from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
 from visavis.models.puppet.renderer import Pose
 from visavis.models.puppet.stand import find_reference
+from visavis.stages.animators.face_light import match_light
 from visavis.stages.avatars.tuned import digest_of
 
 if TYPE_CHECKING:
@@ -127,28 +128,47 @@ class AvatarFaces:
         self.boxes = _boxes_round(self.landmarks)
         self.reference = find_reference(avatar)
         parted = stand is not None and avatar.is_portrait
-        self._key = f"{network} {digest_of(avatar)} {stand.size if stand and parted else ''}"
+        self.key = f"{network} {digest_of(avatar)} {stand.size if stand and parted else ''}"
+        """What tells this avatar with this generator from others."""
         self._reference_crop = (
             self._part_lips(stand) if stand and parted else self._cut(self.reference)
         )
+        self._light = match_light(self._cut(self.reference), predictor.light)
         self._each = 0  # bytes of one frame, once that is known
 
     def encoded(self, frame: int) -> EncodedFace:
         """Give a frame, encoding it where it is not kept."""
         frame %= len(self._frames)
-        face = self._shelf.find(self._key, frame)
+        face = self._shelf.find(self.key, frame)
         if face is None:
             crop = self._cut(frame)
-            (features,) = self._predictor.encode(crop[None], self._reference_crop[None])
-            face = EncodedFace(crop, features)
+            seen, reference = map(self._light.adapt, (crop, self._reference_crop))
+            (features,) = self._predictor.encode(seen[None], reference[None])
+            face = EncodedFace(crop, replace(features, upper=crop[: len(features.upper)].copy()))
             self._each = face.nbytes
-            self._shelf.put(self._key, frame, face)
+            self._shelf.put(self.key, frame, face)
         return face
+
+    def draw(self, frame: int, window: Floats, emphasis: float = 1.0) -> Picture:
+        """Draw the square of a frame with what is heard.
+
+        Args:
+            frame: Of the avatar.
+            window: float32 (80, 16) log-mel.
+            emphasis: As `Wav2LipPredictor.render` takes it.
+
+        Returns:
+            uint8 (S, S, 3), in the avatar's own light.
+        """
+        features = self.encoded(frame).features
+        square = self._predictor.render([features], window[None], emphasis)[0]
+        top = len(features.upper)
+        return np.concatenate([features.upper, self._light.restore(square[top:])])
 
     def encode_ahead(self, frame: int) -> None:
         """Encode a frame before it speaks, if it can be kept."""
         frame %= len(self._frames)
-        if self._shelf.find(self._key, frame) is None and self._shelf.has_room(self._each):
+        if self._shelf.find(self.key, frame) is None and self._shelf.has_room(self._each):
             self.encoded(frame)
 
     def _part_lips(self, stand: Stand) -> Picture:
