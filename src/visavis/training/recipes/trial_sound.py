@@ -3,8 +3,8 @@
     python -m visavis.training.recipes.trial_sound CLIPS GENERATOR [FILE]
 
 Our own voices speak some sentences; GENERATOR, whose lips move on people it knows as far as real ones do,
-says them on people of the split ``train``. Of all windows of sound, those with the widest mouths and those
-with shut ones are written into FILE, by default ``trial_sound.npz`` beside the generator's network: ``windows`` float16 (2, N, 80, 16), the widest
+says them on people of the split ``train``. Some windows of sound with wide mouths and some with shut ones
+are written into FILE, by default ``trial_sound.npz`` beside the generator's network: ``windows`` float16 (2, N, 80, 16), the wide
 first, and ``opening``, by how much the one mouths are further open than the others, in widths of the eyes' span
 (`visavis.evaluation.lip_shape.lip_opening`), the mean over the people.
 """
@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 TARGET = Path(__file__).parents[2] / "models" / "wav2lip" / "trial_sound.npz"
 SENTENCES = 10
 """Of which each gives one window of each kind at most."""
+WIDE, SHUT = 0.8, 0.1
+"""Share of a sentence's windows in which mouths are open less. Not the widest of all: on some faces those alone
+open the mouth."""
 KEPT = 6
 """Windows of each kind."""
 SCOUTS = 6
@@ -66,8 +69,10 @@ def make_trial(clips: Path, generator: Path) -> dict[str, Floats]:
         openings = np.mean(
             [_say(predictor, landmarker, face, windows) for face in faces[:SCOUTS]], 0
         )
-        wide.append((float(openings.max()), windows[int(openings.argmax())]))
-        shut.append((-float(openings.min()), windows[int(openings.argmin())]))
+        order = np.argsort(openings)
+        open_, closed = (int(order[round(rank * (len(order) - 1))]) for rank in (WIDE, SHUT))
+        wide.append((float(openings[open_]), windows[open_]))
+        shut.append((-float(openings[closed]), windows[closed]))
     chosen = np.stack([_best(wide), _best(shut)]).astype(np.float16)
     flat = chosen.astype(np.float32).reshape(-1, *chosen.shape[2:])
     away = [
