@@ -8,8 +8,9 @@ import pytest
 from tests.training.talkers import speech, talk
 
 from visavis.core.types import Picture
+from visavis.evaluation.lip_shape import find_landmarks
 from visavis.models.face_landmarker.predictor import FaceLandmarker
-from visavis.training.lip_reading import find_landmarks, read_lips
+from visavis.training.lip_reading import read_lips
 from visavis.training.lip_samples import Sample
 
 pytestmark = pytest.mark.assets

@@ -9,12 +9,17 @@ Shapes: T frames of 478 landmarks of MediaPipe's face mesh.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from visavis.core.types import Floats
+from visavis.core.types import Floats, Picture
 from visavis.media.geometry import apply, estimate_similarity
 from visavis.models.common import mesh
+
+if TYPE_CHECKING:
+    from visavis.models.face_landmarker.predictor import FaceLandmarker
 
 STEADY = np.array([33, 133, 362, 263, 168, 6, 197, 195, 5, 4])
 """Corners of the eyes and ridge of the nose: what speech hardly moves, by which faces are aligned."""
@@ -24,6 +29,26 @@ FEWEST_FRAMES = 10
 """That a delay must have in common to be tried."""
 _MIDDLE = slice(3, 8)
 """Of the inner contour: its middle half."""
+
+
+def find_landmarks(crops: Picture, landmarker: FaceLandmarker) -> Floats:
+    """Landmarks of a face that fills its pictures.
+
+    Args:
+        crops: uint8 (T, S, S, 3).
+        landmarker: Reads them, each frame from where the face was before.
+
+    Returns:
+        float32 (T, 478, 2) pixels; NaN where no face is found.
+    """
+    whole = np.array([0, 0, crops.shape[2], crops.shape[1]], np.float32)
+    found = np.full((len(crops), mesh.LANDMARKS, 2), np.nan, np.float32)
+    face = None
+    for frame, crop in enumerate(crops):
+        face = landmarker.track(crop, face, anew=False) or landmarker.detect(crop, whole)
+        if face is not None:
+            found[frame] = face.landmarks[:, :2]
+    return found
 
 
 def lip_opening(landmarks: Floats) -> Floats:

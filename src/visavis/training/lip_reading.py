@@ -11,9 +11,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from visavis.core.types import Floats, Picture
-from visavis.evaluation.lip_shape import correlation, find_delay, landmark_distance, lip_opening
-from visavis.models.common import mesh
+from visavis.core.types import Floats
+from visavis.evaluation.lip_shape import (
+    correlation,
+    find_delay,
+    find_landmarks,
+    landmark_distance,
+    lip_opening,
+)
 from visavis.models.face_landmarker.predictor import FaceLandmarker
 from visavis.training.lip_samples import Sample
 
@@ -86,26 +91,6 @@ def read_lips(samples: Sequence[Sample], landmarker: FaceLandmarker) -> dict[str
         field.name: _middle([getattr(one, field.name) for one in each], field.name == "delay_own")
         for field in fields(LipReading)
     }
-
-
-def find_landmarks(crops: Picture, landmarker: FaceLandmarker) -> Floats:
-    """Landmarks of a face that fills its pictures.
-
-    Args:
-        crops: uint8 (T, S, S, 3).
-        landmarker: Reads them, each frame from where the face was before.
-
-    Returns:
-        float32 (T, 478, 2) pixels; NaN where no face is found.
-    """
-    whole = np.array([0, 0, crops.shape[2], crops.shape[1]], np.float32)
-    found = np.full((len(crops), mesh.LANDMARKS, 2), np.nan, np.float32)
-    face = None
-    for frame, crop in enumerate(crops):
-        face = landmarker.track(crop, face, anew=False) or landmarker.detect(crop, whole)
-        if face is not None:
-            found[frame] = face.landmarks[:, :2]
-    return found
 
 
 def _first_face(landmarks: Floats) -> Floats:

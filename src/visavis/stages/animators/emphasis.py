@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from visavis.core.types import Floats, Picture
-from visavis.evaluation.lip_shape import lip_opening
-from visavis.models.common import mesh
+from visavis.core.types import Floats
+from visavis.evaluation.lip_shape import find_landmarks, lip_opening
 
 if TYPE_CHECKING:
     from visavis.stages.animators.wav2lip_faces import AvatarFaces
@@ -72,28 +71,17 @@ def _search(faces: AvatarFaces) -> float:
 
 def _try(faces: AvatarFaces, windows: Floats, emphasis: float) -> float:
     """By how much mouths that are to be wide are further open than those that are to be shut."""
+    from visavis.models.face_landmarker.predictor import FaceLandmarker
+
     kinds = [
         np.stack([faces.draw(faces.reference, window, emphasis) for window in kind])
         for kind in windows
     ]
-    wide, shut = (lip_opening(_find_landmarks(pictures)) for pictures in kinds)
+    landmarker = FaceLandmarker()
+    wide, shut = (lip_opening(find_landmarks(pictures, landmarker)) for pictures in kinds)
     if np.isnan(wide).all() or np.isnan(shut).all():
         return float("nan")
     return float(np.nanmean(wide) - np.nanmean(shut))
-
-
-def _find_landmarks(squares: Picture) -> Floats:
-    """Landmarks (N, 478, 2) of faces that fill their squares; NaN where there is none."""
-    from visavis.models.face_landmarker.predictor import FaceLandmarker
-
-    landmarker = FaceLandmarker()
-    whole = np.array([0, 0, squares.shape[2], squares.shape[1]], np.float32)
-    found = np.full((len(squares), mesh.LANDMARKS, 2), np.nan, np.float32)
-    for number, square in enumerate(squares):
-        face = landmarker.detect(square, whole)
-        if face is not None:
-            found[number] = face.landmarks[:, :2]
-    return found
 
 
 @cache

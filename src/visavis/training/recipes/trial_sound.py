@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from visavis.core.types import Floats
-from visavis.evaluation.lip_shape import lip_opening
+from visavis.evaluation.lip_shape import find_landmarks, lip_opening
 from visavis.models.assets import locate
 from visavis.models.common.mel import log_mel, mel_windows
 from visavis.models.face_landmarker.predictor import FaceLandmarker
@@ -29,7 +29,6 @@ from visavis.models.wav2lip.predictor import FaceFeatures, Wav2LipPredictor
 from visavis.training.data.clip_store import ClipStore
 from visavis.training.data.speech_corpus import RATE, make_corpus, read_corpus
 from visavis.training.data.sync_clips import resize_crop
-from visavis.training.lip_reading import find_landmarks
 
 _log = logging.getLogger(__name__)
 
