@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ ROOT = Path(__file__).parent.parent
 # The tools of training bring OpenVINO, which is taken where it is there; what is tested is what every
 # installation has. Tests of OpenVINO ask for it.
 os.environ.setdefault("VISAVIS_RUNTIME", "onnxruntime")
+
+# A shell that starts this in the background lets it ignore Ctrl-C, and so would the processes that
+# are tested for what they do on it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_ci() -> bool:
