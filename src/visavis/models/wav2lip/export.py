@@ -129,8 +129,8 @@ def export(
         "top": top,
         "lead": network.config.lead,
         "precision": precision,
+        "light": list(network.config.light),
     }
-    card["light"] = list(network.config.light)
     write_network_card(folder, {"network": "wav2lip", **card})
     sizes = {name: (folder / name).stat().st_size for name in (FACE, AUDIO, DECODER)}
     _log.info("%s: %s", folder, ", ".join(f"{n} {s / 1e6:.1f} MB" for n, s in sizes.items()))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from visavis.stages.animators.wav2lip_faces import AvatarFaces
 
 MOST = 3.0
-"""Beyond that, chins and skin smear."""
+"""As far as was looked at."""
 NEAR = 0.1
 """Share of the opening that is not worth another look."""
 _TRIAL = Path(__file__).parents[2] / "models" / "wav2lip" / "trial_sound.npz"

@@ -4,8 +4,8 @@
 
 Our own voices speak some sentences; GENERATOR, whose lips move on people it knows as far as real ones do,
 says them on people of the split ``train``. Some windows of sound with wide mouths and some with shut ones
-are written into FILE, by default ``trial_sound.npz`` beside the generator's network: ``windows`` float16 (2, N, 80, 16), the wide
-first, and ``opening``, by how much the one mouths are further open than the others, in widths of the eyes' span
+are written into FILE, by default ``trial_sound.npz`` beside the generator's network: ``windows``
+float16 (2, N, 80, 16), the wide first, and ``opening``, by how much the one mouths are further open than the others, in widths of the eyes' span
 (`visavis.evaluation.lip_shape.lip_opening`), the mean over the people.
 """
 
@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from visavis.core.types import Floats
+from visavis.core.types import FPS, Floats
 from visavis.evaluation.lip_shape import find_landmarks, lip_opening
 from visavis.models.assets import locate
-from visavis.models.common.mel import log_mel, mel_windows
+from visavis.models.common.mel import ROWS_PER_SECOND, log_mel, mel_windows
 from visavis.models.face_landmarker.predictor import FaceLandmarker
 from visavis.models.wav2lip.predictor import FaceFeatures, Wav2LipPredictor
 from visavis.training.data.clip_store import ClipStore
@@ -60,7 +60,9 @@ def make_trial(clips: Path, generator: Path) -> dict[str, Floats]:
     landmarker = FaceLandmarker()
     faces = _encode_people(ClipStore(clips), predictor)
     sentences = [
-        mel_windows(mel, np.arange(_MARGIN, len(mel) * 25 // 80 - _MARGIN) - predictor.lead)
+        mel_windows(
+            mel, np.arange(_MARGIN, len(mel) * FPS // ROWS_PER_SECOND - _MARGIN) - predictor.lead
+        )
         for mel in map(log_mel, _speak())
     ]
     wide, shut = [], []
