@@ -39,7 +39,7 @@ def measure(performance: Wav2LipPerformance, frames: int) -> dict[str, float]:
     """Median milliseconds of each part."""
     rng = np.random.default_rng(0)
     faces, stand = performance._faces, performance._stand
-    count = len(faces.boxes)
+    count = len(faces.squares)
     times: dict[str, list[float]] = {}
 
     def clock(part: str, run):

@@ -8,12 +8,12 @@ import pytest
 
 from visavis.core.types import Avatar, Picture
 from visavis.media.blend import polygon_mask
-from visavis.media.geometry import apply
-from visavis.media.lip_crop import crop_square, lip_boxes, square_to_affine
+from visavis.media.geometry import apply, invert
+from visavis.media.lip_crop import Square, lip_boxes
 from visavis.models.common import mesh
 from visavis.models.puppet.renderer import Pose
 from visavis.models.puppet.sampling import Overlay
-from visavis.models.puppet.stand import Ground, Stand
+from visavis.models.puppet.stand import Ground, Stand, follow_mouth, move_head
 from visavis.stages.animators.mouth_patch import MouthPatch
 from visavis.stages.animators.square_finish import AS_DRAWN, Finish, find_finish
 from visavis.stages.avatars import store
@@ -32,16 +32,16 @@ def stand(avatar: Avatar) -> Stand:
     return Stand(avatar, 512)
 
 
-def square(avatar: Avatar, size: int = SIZE) -> tuple[np.ndarray, Picture]:
-    box = lip_boxes(avatar.track.landmarks)[0]
-    return box, crop_square(avatar.frames[0], box, size)
+def square(avatar: Avatar, size: int = SIZE) -> tuple[Square, Picture]:
+    there = Square.of(lip_boxes(avatar.track.landmarks)[0])
+    return there, there.cut(avatar.frames[0], size)
 
 
 def make_patch(
     avatar: Avatar, ground: Ground, finish: Finish = AS_DRAWN, size: int = SIZE
 ) -> MouthPatch:
-    box, crop = square(avatar, size)
-    return MouthPatch(ground, avatar.track.landmarks[0], box, crop, finish)
+    there, crop = square(avatar, size)
+    return MouthPatch(ground, avatar.track.landmarks[0], there, crop, finish)
 
 
 def psnr(a: Picture, b: Picture) -> float:
@@ -141,33 +141,33 @@ def test_a_share_of_nothing_is_the_ground(avatar: Avatar, stand: Stand) -> None:
 
 
 def test_sharpness_is_measured(avatar: Avatar) -> None:
-    box, crop = square(avatar)
+    there, crop = square(avatar)
     marks = avatar.track.landmarks[0]
-    assert find_finish(crop, crop, marks, box) == AS_DRAWN
-    soft = [find_finish(cv2.GaussianBlur(crop, (0, 0), s), crop, marks, box) for s in (0.7, 1)]
+    assert find_finish(crop, crop, marks, there) == AS_DRAWN
+    soft = [find_finish(cv2.GaussianBlur(crop, (0, 0), s), crop, marks, there) for s in (0.7, 1)]
     assert 0.05 < soft[0].share < soft[1].share
     assert not any(finish.grid for finish in soft)
     noisy = crop + np.random.default_rng(0).normal(0, 9, crop.shape)
-    assert find_finish(np.clip(noisy, 0, 255).astype(np.uint8), crop, marks, box) == AS_DRAWN
+    assert find_finish(np.clip(noisy, 0, 255).astype(np.uint8), crop, marks, there) == AS_DRAWN
 
 
 @pytest.mark.parametrize("where", ["all over", "on the lips"])
 @pytest.mark.parametrize("across", [(1, 0), (0, 1), (1, 1)])
 def test_a_grid_is_found_and_taken_out(avatar: Avatar, across: tuple[int, int], where: str) -> None:
-    box, crop = square(avatar, 192)
+    there, crop = square(avatar, 192)
     marks = avatar.track.landmarks[0]
     soft = cv2.GaussianBlur(crop, (0, 0), 1.0)
     y, x = np.mgrid[:192, :192]
     # Weaker here than there, as a generator's is.
     strength = 1.5 + np.sin(x / 20)
     if where == "on the lips":
-        lips = apply(square_to_affine(box, 192), marks[mesh.LIPS_OUTER, :2])
+        lips = apply(there.to_crop(192), marks[mesh.LIPS_OUTER, :2])
         strength = strength * polygon_mask(lips, 192, 192, 2.0)
     grid = np.where((across[0] * x + across[1] * y) % 2, 1, -1) * strength
     drawn = np.clip(np.rint(soft + grid[..., None]), 0, 255).astype(np.uint8)
-    finish = find_finish(drawn, crop, marks, box)
+    finish = find_finish(drawn, crop, marks, there)
     assert finish.grid
-    assert not find_finish(soft, crop, marks, box).grid
+    assert not find_finish(soft, crop, marks, there).grid
     # It does not count for detail: a soft picture is sharpened with it, too ...
     assert finish.share > 0.1
     # ... and nothing of it is left.
@@ -201,18 +201,55 @@ def test_grounds_of_any_size(avatar: Avatar, size: int) -> None:
 def test_a_mouth_outside_of_the_picture_changes_nothing(avatar: Avatar) -> None:
     image = avatar.frames[0]
     moved = avatar.track.landmarks[0] + np.float32([0, image.shape[0], 0])
-    box = lip_boxes(moved[None])[0]
+    there = Square.of(lip_boxes(moved[None])[0])
     ground = Ground(image, np.eye(2, 3))
-    crop = crop_square(image, box, 96)
-    overlay = MouthPatch(ground, moved, box, crop).paint(255 - crop, 1.0)
+    crop = there.cut(image, 96)
+    overlay = MouthPatch(ground, moved, there, crop).paint(255 - crop, 1.0)
     assert change(ground, overlay).max() == 0
 
 
 def test_a_chin_at_the_border_of_the_picture(avatar: Avatar) -> None:
     chin = int(avatar.track.landmarks[0][mesh.CHIN, 1])
     image = np.ascontiguousarray(avatar.frames[0][: chin - 10])
-    box = lip_boxes(avatar.track.landmarks)[0]
-    crop = crop_square(image, box, SIZE)
+    there = Square.of(lip_boxes(avatar.track.landmarks)[0])
+    crop = there.cut(image, SIZE)
     ground = Ground(image, np.eye(2, 3))
-    overlay = MouthPatch(ground, avatar.track.landmarks[0], box, crop).paint(crop, 1.0)
+    overlay = MouthPatch(ground, avatar.track.landmarks[0], there, crop).paint(crop, 1.0)
     assert psnr(overlay.pixels, image[overlay.where]) > 40
+
+
+def turn(avatar: Avatar, yaw: float) -> np.ndarray:
+    """Landmarks (478, 3) of an avatar that turns its head by so many degrees."""
+    marks = avatar.track.landmarks[0].astype(np.float64)
+    middle = marks.mean(0)
+    c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
+    return ((marks - middle) @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]) + middle).astype(
+        np.float32
+    )
+
+
+def test_of_what_is_drawn_beside_the_face_nothing_is_seen(avatar: Avatar) -> None:
+    """A face is drawn as seen from the front; its outline on a face that is turned lies elsewhere."""
+    image = avatar.frames[0]
+    ground = Ground(image, np.eye(2, 3))
+    there, crop = square(avatar)
+    own = avatar.track.landmarks[0]
+    narrow = apply(there.to_unit, own[:, :2])
+    narrow[:, 0] = 0.5 + (narrow[:, 0] - 0.5) * 0.7
+    whole = MouthPatch(ground, own, there, crop)
+    part = MouthPatch(ground, own, there, crop, drawn=narrow.astype(np.float32))
+    assert part.where == whole.where
+    seen = (part._mask > 0).any(axis=0).sum() / (whole._mask > 0).any(axis=0).sum()
+    assert 0.6 < seen < 0.85
+    assert (part._mask <= whole._mask + 1e-6).all()
+
+
+@pytest.mark.parametrize("yaw", [-20, 20])
+def test_a_turned_head_is_seen_from_the_front(avatar: Avatar, yaw: float) -> None:
+    rest = avatar.track.landmarks[0].astype(np.float32)
+    turned = turn(avatar, yaw)
+    back = invert(follow_mouth(rest, move_head(rest, turned)))
+    lips = mesh.LIPS_OUTER
+    span = np.ptp(rest[lips, 0])
+    assert np.abs(turned[lips, :2] - rest[lips, :2]).max() > 0.09 * span
+    assert np.abs(apply(back, turned[lips, :2]) - rest[lips, :2]).mean() < 0.03 * span

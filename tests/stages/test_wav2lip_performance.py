@@ -28,6 +28,7 @@ from visavis.core.types import (
     replace,
 )
 from visavis.evaluation.lip_shape import lip_opening
+from visavis.media.geometry import apply, invert
 from visavis.models.face_landmarker.predictor import FaceLandmarker
 from visavis.models.puppet.stand import Stand
 from visavis.models.wav2lip.predictor import FaceFeatures, Wav2LipPredictor
@@ -433,6 +434,7 @@ class TestKeptFaces:
         assert opening(loop, 192) == pytest.approx(shut, abs=0.01)
 
     def test_squares_go_round_smoothly(self, weights: Path, loop: Avatar) -> None:
-        boxes = AvatarFaces(loop, Wav2LipPredictor(weights), "x", FaceShelf()).boxes
-        steps = np.abs(np.diff(np.concatenate([boxes, boxes[:1]]), axis=0)).max(1)
+        squares = AvatarFaces(loop, Wav2LipPredictor(weights), "x", FaceShelf()).squares
+        corners = np.stack([apply(invert(s.to_unit), [[0, 0], [1, 1]]).ravel() for s in squares])
+        steps = np.abs(np.diff(np.concatenate([corners, corners[:1]]), axis=0)).max(1)
         assert steps[-1] <= steps[:-1].max() * 1.2

@@ -41,7 +41,13 @@ def feather_mask(
     return _ease(np.asarray(depth / rim, np.float32))
 
 
-def polygon_mask(points: npt.ArrayLike, width: int, height: int, feather: float) -> Floats:
+def polygon_mask(
+    points: npt.ArrayLike,
+    width: int,
+    height: int,
+    feather: float,
+    within: npt.ArrayLike | None = None,
+) -> Floats:
     """Mask (height, width) in [0, 1] of a polygon (K, 2) with a soft rim inside its edge.
 
     Args:
@@ -49,12 +55,19 @@ def polygon_mask(points: npt.ArrayLike, width: int, height: int, feather: float)
         width: Pixels.
         height: Pixels.
         feather: Width of the rim, pixels.
+        within: Another polygon, outside of which nothing is to be.
     """
     import cv2
 
-    filled = np.zeros((height + 2, width + 2), np.uint8)  # the picture's edge ends the mask too
-    corners = np.rint((np.asarray(points, np.float64) + 1) * 16).astype(np.int32)
-    cv2.fillPoly(filled, [corners], 1, lineType=cv2.LINE_8, shift=4)
+    def fill(polygon: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        filled = np.zeros((height + 2, width + 2), np.uint8)  # the picture's edge ends the mask too
+        corners = np.rint((np.asarray(polygon, np.float64) + 1) * 16).astype(np.int32)
+        cv2.fillPoly(filled, [corners], 1, lineType=cv2.LINE_8, shift=4)
+        return filled
+
+    filled = fill(points)
+    if within is not None:
+        filled &= fill(within)
     filled[[0, -1]] = 0
     filled[:, [0, -1]] = 0
     depth = cv2.distanceTransform(filled, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]

@@ -8,13 +8,14 @@ that it is given. Points are written as complex numbers here, x + iy: a similari
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from visavis.core.types import Floats, Picture
-from visavis.media.geometry import Affine, crop_map, warp
+from visavis.media.geometry import Affine, compose, crop_map, scale_of, warp
 
 _Complex: TypeAlias = npt.NDArray[np.complex128]
 
@@ -140,6 +141,54 @@ def _smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray((sums[window:] - sums[:-window]) / window)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Square:
+    """Where in a picture a square lies, of which crops of any size can be made.
+
+    Attributes:
+        to_unit: (2, 3) map from the picture's pixels to the square, whose edges are 0 and 1. It may turn and
+            stretch: on the picture the square is then a parallelogram.
+    """
+
+    to_unit: Affine
+
+    @classmethod
+    def of(cls, box: npt.ArrayLike) -> Square:
+        """Give the square of a box (4,) xyxy.
+
+        Raises:
+            ValueError: The box is empty.
+        """
+        to_unit = crop_map(box, 1, 1)
+        to_unit[:, 2] += 0.5
+        return cls(to_unit)
+
+    def to_crop(self, size: int) -> Affine:
+        """The map (2, 3) from the picture to the crop of ``size`` x ``size`` pixels."""
+        return compose([[size, 0, -0.5], [0, size, -0.5]], self.to_unit)
+
+    def cut(self, image: Picture, size: int) -> Picture:
+        """Cut the square out of a picture (H, W, 3) and bring it to (size, size, 3).
+
+        Enlarged by cubics, shrunk by averaging; beyond the border of the picture lies its edge.
+        """
+        import cv2
+
+        to_crop = self.to_crop(size)
+        if scale_of(to_crop) >= 1:
+            enlarged = cv2.warpAffine(
+                image,
+                to_crop,
+                (size, size),
+                flags=cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            return np.asarray(enlarged, np.uint8)
+        fine = _SAMPLING * size
+        drawn = warp(image, self.to_crop(fine), fine, fine)
+        return np.asarray(cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def square_to_affine(box: npt.ArrayLike, size: int) -> Affine:
     """The map (2, 3) from the picture to the crop of ``size`` x ``size`` pixels.
 
@@ -150,22 +199,5 @@ def square_to_affine(box: npt.ArrayLike, size: int) -> Affine:
 
 
 def crop_square(image: Picture, box: npt.ArrayLike, size: int) -> Picture:
-    """Cut a box (4,) out of a picture (H, W, 3) and bring it to (size, size, 3).
-
-    Enlarged by cubics, shrunk by averaging; beyond the border of the picture lies its edge.
-    """
-    import cv2
-
-    x0, _, x1, _ = np.asarray(box, np.float64)
-    if size >= x1 - x0:
-        drawn: Any = cv2.warpAffine(
-            image,
-            square_to_affine(box, size),
-            (size, size),
-            flags=cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return np.asarray(drawn, np.uint8)
-    fine = _SAMPLING * size
-    drawn = warp(image, square_to_affine(box, fine), fine, fine)
-    return np.asarray(cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    """Cut a box (4,) out of a picture (H, W, 3), as `Square.cut` does."""
+    return Square.of(box).cut(image, size)

@@ -222,10 +222,8 @@ class Stand:
             frame's landmarks (478, 3), and where they would be had the head only moved.
         """
         marks = (self._landmarks[index] * self._scale).astype(np.float32)
-        reference = self._reference_marks
-        turn = find_similarity(reference[STEADY], marks[STEADY])
-        quiet = (reference - reference[STEADY].mean(0)) @ turn.T + marks[STEADY].mean(0)
-        affine = _fit_affine(reference[_SPEECH, :2], quiet[_SPEECH, :2])
+        quiet = move_head(self._reference_marks, marks)
+        affine = follow_mouth(self._reference_marks, quiet)
         back = cv2.invertAffineTransform(affine)
         return affine, _apply(back, marks), _apply(back, quiet)
 
@@ -304,6 +302,29 @@ def find_reference(avatar: Avatar) -> int:
         cost = cost + np.abs(track.pose).sum(1) / 30
     lips = np.linalg.norm(track.landmarks[:, 13] - track.landmarks[:, 14], axis=1)
     return int(np.argmin(cost + lips / (np.ptp(track.landmarks[:, :, 1], axis=1) * 0.05)))
+
+
+def move_head(reference: Floats, landmarks: Floats) -> Floats:
+    """Where the landmarks of a frame would be had the head of the reference moved and nothing else.
+
+    Args:
+        reference: (478, 3) pixels, the mouth at rest.
+        landmarks: (478, 3) of the frame.
+
+    Returns:
+        (478, 3).
+    """
+    turn = find_similarity(reference[STEADY], landmarks[STEADY])
+    moved: Floats = (reference - reference[STEADY].mean(0)) @ turn.T + landmarks[STEADY].mean(0)
+    return moved
+
+
+def follow_mouth(reference: Floats, moved: Floats) -> Floats:
+    """The affine map (2, 3) that takes mouth and chin of the reference best to where the head took them.
+
+    A mouth is nearly flat, so that this holds for a head that turns.
+    """
+    return _fit_affine(reference[_SPEECH, :2], moved[_SPEECH, :2])
 
 
 def _without_blinks(units: Floats) -> Floats:

@@ -11,6 +11,7 @@ Shapes: S the width of the square that is drawn; the ground is the picture that 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from visavis.core.types import Floats, Picture
 from visavis.media.blend import polygon_mask
 from visavis.media.geometry import Affine, apply, box_around, compose, invert, scale_of
-from visavis.media.lip_crop import square_to_affine
+from visavis.media.lip_crop import Square
 from visavis.models.common import mesh
 from visavis.models.puppet.sampling import Overlay
 from visavis.models.puppet.stand import Ground
@@ -33,6 +34,11 @@ _OUTLINE: tuple[tuple[int, float], ...] = (
 )  # fmt: skip
 """Landmarks around the lower face, and how far below them the mouth's part reaches, in sides of the
 square: a jaw that falls takes the chin along."""
+_SIDES_OF_DRAWN = {
+    365: -0.03, 379: -0.02, 378: 0.01, 400: 0.07, 136: -0.03, 150: -0.02, 149: 0.01, 176: 0.07,
+}  # fmt: skip
+"""The same at the sides of the jaw, of a face that is drawn as seen from another side: its jaw may lie a little
+higher than this one's, and no neck is to be seen between both."""
 _RIM = 0.06
 """Width of the soft rim, in sides of the square."""
 _FLOOR_RIM = 0.035
@@ -55,79 +61,99 @@ class MouthPatch:
     Args:
         ground: What the face is drawn from.
         landmarks: (478, 2 or 3) pixels of the avatar's frame.
-        box: (4,) the square in the avatar's frame.
+        square: Where it lies in the avatar's frame.
         crop: uint8 (S, S, 3), the square as it is; drawn squares have the same size or a multiple.
         finish: How sharp drawn squares are made.
+        drawn: (478, 2) where the landmarks of the face that is drawn lie on the square, whose edges are 0 and
+            1, if that is not as this frame's are: nothing is seen of what is drawn beside it.
     """
 
     def __init__(
         self,
         ground: Ground,
         landmarks: Floats,
-        box: npt.ArrayLike,
+        square: Square,
         crop: Picture,
         finish: Finish = AS_DRAWN,
+        drawn: Floats | None = None,
     ) -> None:
         size = len(crop)
         self._size = size
         self._finish = finish
-        self._to_ground = compose(ground.from_avatar, invert(square_to_affine(box, size)))
+        to_square = square.to_crop(size)
+        self._to_ground = compose(ground.from_avatar, invert(to_square))
         self._scale = scale_of(self._to_ground)
-        marks = apply(ground.from_avatar, landmarks[:, :2])
-        square = apply(self._to_ground, [[-0.5, -0.5], [size - 0.5, size - 0.5]])
-        outline = self._outline(marks, float(square[1, 0] - square[0, 0]))
-        self.where, mask = self._find_mask(outline, square, ground.pixels.shape[:2])
+        outlines = [self._outline(apply(to_square, landmarks[:, :2]))]
+        if drawn is not None:
+            outlines.append(
+                self._outline(drawn[:, :2].astype(np.float64) * size - 0.5, _SIDES_OF_DRAWN)
+            )
+        self.where, mask = self._find_mask(outlines, ground.pixels.shape[:2])
         self._mask, self._rest_of_mask = mask, 1 - mask
-        y0, x0 = self.where[0].start, self.where[1].start
+        (y0, y1), (x0, x1) = ((part.start, part.stop) for part in self.where)
         self._to_part = compose([[1, 0, -x0], [0, 1, -y0]], self._to_ground)
         self._base = np.ascontiguousarray(ground.pixels[self.where])
         # Of the square only the rows that are seen are worked on.
-        top = apply(invert(self._to_ground), [x0, y0])[1]
-        self._top = int(np.clip(math.floor(top) - 2, 0, size - 1))
+        corners = apply(invert(self._to_ground), [[x0, y0], [x1, y0], [x0, y1], [x1, y1]])
+        self._top = int(np.clip(math.floor(corners[:, 1].min()) - 2, 0, size - 1))
         moving = Moving(landmarks)
-        self._weights, self._wanted = self._find_colours(landmarks, box, crop, moving)
+        self._weights, self._wanted = self._find_colours(landmarks, square, crop, moving, drawn)
         self._detail = self._find_detail(ground, crop, moving)
 
-    @staticmethod
-    def _outline(marks: npt.NDArray[np.float64], side: float) -> npt.NDArray[np.float64]:
-        numbers = [n for n, _ in _OUTLINE]
-        outline: npt.NDArray[np.float64] = marks[numbers].copy()
-        outline[:, 1] += side * np.array([down for _, down in _OUTLINE])
-        return outline
+    def _outline(
+        self, marks: npt.NDArray[np.float64], instead: Mapping[int, float] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Outline of the lower face, from landmarks on the square to pixels of the ground."""
+        downs = {**dict(_OUTLINE), **(instead or {})}
+        outline = marks[list(downs)]
+        outline[:, 1] += self._size * np.array(list(downs.values()))
+        outline[:, 0] = np.clip(outline[:, 0], -0.5, self._size - 0.5)
+        return apply(self._to_ground, outline)
 
     def _find_mask(
-        self,
-        outline: npt.NDArray[np.float64],
-        square: npt.NDArray[np.float64],
-        shape: tuple[int, ...],
+        self, outlines: list[npt.NDArray[np.float64]], shape: tuple[int, ...]
     ) -> tuple[tuple[slice, slice], Floats]:
         """Rows and columns of the ground that are changed, and how far each pixel of them is."""
-        side = float(square[1, 0] - square[0, 0])
-        outline[:, 0] = np.clip(outline[:, 0], square[0, 0], square[1, 0])
-        left, top, right, bottom = box_around(outline)
-        bottom = min(bottom, square[1, 1])
+        size = self._size
+        side = size * self._scale
+        edge = [[-0.5, size - 0.5], [size - 0.5, size - 0.5]]
+        lowest = float(apply(self._to_ground, edge)[:, 1].max())
+        left, top, right, bottom = box_around(outlines[0])
+        bottom = min(bottom, lowest)
         x0, y0 = max(0, math.floor(left)), max(0, math.floor(top))
         x1, y1 = min(shape[1], math.ceil(right) + 1), min(shape[0], math.ceil(bottom) + 1)
         if x1 - x0 < 2 or y1 - y0 < 2:  # the mouth lies outside of the picture
             x0, y0 = min(x0, shape[1] - 2), min(y0, shape[0] - 2)
             return (slice(y0, y0 + 2), slice(x0, x0 + 2)), np.zeros((2, 2), np.float32)
-        mask = polygon_mask(outline - (x0, y0), x1 - x0, y1 - y0, _RIM * side)
-        room = (square[1, 1] - 0.5 - np.arange(y0, y1)) / max(1.0, _FLOOR_RIM * side)
-        fall = np.clip(room, 0, 1)
-        mask *= (fall * fall * (3 - 2 * fall)).astype(np.float32)[:, None]
+        first, *others = (outline - (x0, y0) for outline in outlines)
+        within = others[0] if others else None
+        mask = polygon_mask(first, x1 - x0, y1 - y0, _RIM * side, within)
+        # Rows of the square that the pixels lie in.
+        _, (across, down, start) = invert(self._to_ground)
+        rows = across * np.arange(x0, x1) + down * np.arange(y0, y1)[:, None] + start
+        fall = np.clip((size - 0.5 - rows) / max(1.0 / self._scale, _FLOOR_RIM * size), 0, 1)
+        mask *= (fall * fall * (3 - 2 * fall)).astype(np.float32)
         return (slice(y0, y1), slice(x0, x1)), mask
 
     def _find_colours(
-        self, landmarks: Floats, box: npt.ArrayLike, crop: Picture, moving: Moving
+        self,
+        landmarks: Floats,
+        square: Square,
+        crop: Picture,
+        moving: Moving,
+        drawn: Floats | None,
     ) -> tuple[tuple[Floats, Floats], Floats]:
         """Cells that are compared and their colours (G, G, 3) as they should be.
 
         A generator is given the upper half and makes the lower one up: each has faults of its own, and
         where they meet, cheeks would show a level line. So each has cells of its own, (G, G).
         """
-        to_cells = square_to_affine(box, _GRID)
+        to_cells = square.to_crop(_GRID)
         oval = apply(to_cells, landmarks[mesh.FACE_OVAL, :2])
-        weight = polygon_mask(oval, _GRID, _GRID, 1.5) * moving.stillness(invert(to_cells), _GRID)
+        within = None if drawn is None else drawn[mesh.FACE_OVAL, :2] * _GRID - 0.5
+        weight = polygon_mask(oval, _GRID, _GRID, 1.5, within) * moving.stillness(
+            invert(to_cells), _GRID
+        )
         weight += 1e-4  # far from every still cell, all of them count
         given, made = weight.copy(), weight
         given[_GRID // 2 :] = 0

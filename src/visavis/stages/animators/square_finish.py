@@ -17,12 +17,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from visavis.core.types import Floats, Picture
 from visavis.media.blend import polygon_mask
 from visavis.media.geometry import Affine, apply, invert
-from visavis.media.lip_crop import square_to_affine
+from visavis.media.lip_crop import Square
 from visavis.models.common import mesh
 
 _STILL = (0.85, 1.15)
@@ -85,19 +84,19 @@ AS_DRAWN = Finish()
 """Nothing is done."""
 
 
-def find_finish(face: Picture, crop: Picture, landmarks: Floats, box: npt.ArrayLike) -> Finish:
+def find_finish(face: Picture, crop: Picture, landmarks: Floats, square: Square) -> Finish:
     """Find how much a drawn square is softer than the one that is there, on skin that hardly moves.
 
     Args:
         face: uint8 (S', S', 3), drawn for silence.
         crop: uint8 (S, S, 3), as it is; S' is a multiple of S.
         landmarks: (478, 2 or 3) pixels of the avatar's frame.
-        box: (4,) the square in it.
+        square: Where it lies in it.
     """
     size = len(face)
     if len(crop) != size:
         crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC))
-    to_square = square_to_affine(box, size)
+    to_square = square.to_crop(size)
     oval = apply(to_square, landmarks[mesh.FACE_OVAL, :2])
     weight = polygon_mask(oval, size, size, 0.05 * size)
     weight *= Moving(landmarks).stillness(invert(to_square), size)

@@ -174,7 +174,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
             self._generate(one, SILENT),
             faces.encoded(one).crop,
             faces.landmarks[one],
-            faces.boxes[one],
+            faces.squares[one],
         )
 
     @property
@@ -211,7 +211,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
         return Look(replace(pose, units=units), heard, seen)
 
     def _draw(self, look: Look) -> Picture:
-        frame = self._shown % len(self._faces.boxes)
+        frame = self._shown % len(self._faces.squares)
         overlay = self._shut(frame)
         if look.share > 0:
             drawn = self._say(frame, look.heard)
@@ -255,9 +255,10 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
             patch = MouthPatch(
                 self._stand.ground(frame),
                 faces.landmarks[frame],
-                faces.boxes[frame],
+                faces.squares[frame],
                 faces.encoded(frame).crop,
                 self._finish if self._enhancer is None else AS_DRAWN,
+                faces.drawn if frame != faces.reference else None,
             )
             self._patch = (frame, patch)
         return self._patch[1]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from visavis.core.types import Avatar, Floats, Picture
-from visavis.media.lip_crop import SMOOTHING, crop_square, lip_boxes
+from visavis.media.geometry import apply, compose, invert
+from visavis.media.lip_crop import SMOOTHING, Square, lip_boxes
 from visavis.models.common.units import ARKIT_UNITS, UNIT_INDEX
 from visavis.models.puppet.renderer import Pose
-from visavis.models.puppet.stand import find_reference
+from visavis.models.puppet.stand import find_reference, follow_mouth, move_head
 from visavis.stages.animators.face_light import match_light
 from visavis.stages.avatars.tuned import digest_of
 
@@ -105,6 +106,10 @@ class AvatarFaces:
     better, but a generator copies its mouth more than it should: what is copied would change from frame to
     frame, and a portrait's shut mouth would hardly open.
 
+    So that the reference fits all frames, each is seen as the reference is: the map that takes its mouth and
+    chin to the reference's turns and stretches it, and what is drawn is taken back the same way.
+    Generators that have seen newsreaders draw a mouth as seen from the front into any face.
+
     Args:
         avatar: With 478 landmarks for each frame.
         predictor: The generator.
@@ -125,8 +130,13 @@ class AvatarFaces:
         self._predictor = predictor
         self._shelf = shelf
         self.landmarks = avatar.track.landmarks
-        self.boxes = _boxes_round(self.landmarks)
         self.reference = find_reference(avatar)
+        self.squares = _find_squares(self.landmarks, self.reference)
+        """Of each frame: where it is cut out, so that it looks as the reference does."""
+        self.drawn = apply(
+            self.squares[self.reference].to_unit, self.landmarks[self.reference, :, :2]
+        ).astype(np.float32)
+        """(478, 2) landmarks of the reference on its square, whose edges are 0 and 1."""
         parted = stand is not None and avatar.is_portrait
         self.key = f"{network} {digest_of(avatar)} {stand.size if stand and parted else ''}"
         """What tells this avatar with this generator from others."""
@@ -176,18 +186,30 @@ class AvatarFaces:
         units[UNIT_INDEX["jawOpen"]] = _PARTED
         picture = stand.render(self.reference, Pose(units=units))
         scale = picture.shape[1] / self._frames.shape[2], picture.shape[0] / self._frames.shape[1]
-        return crop_square(
-            picture, self.boxes[self.reference] * (*scale, *scale), self._predictor.size
-        )
+        square = self.squares[self.reference]
+        to_avatar = [
+            [1 / scale[0], 0, (1 / scale[0] - 1) / 2],
+            [0, 1 / scale[1], (1 / scale[1] - 1) / 2],
+        ]
+        return Square(compose(square.to_unit, to_avatar)).cut(picture, self._predictor.size)
 
     def _cut(self, frame: int) -> Picture:
-        return crop_square(self._frames[frame], self.boxes[frame], self._predictor.size)
+        return self.squares[frame].cut(self._frames[frame], self._predictor.size)
 
 
-def _boxes_round(landmarks: Floats) -> Floats:
-    """Squares of the frames of a loop, smoothed over its end as over any other place."""
-    reach = SMOOTHING // 2
-    if len(landmarks) <= 2 * reach:
-        return lip_boxes(landmarks)
-    round_ = np.concatenate([landmarks[-reach:], landmarks, landmarks[:reach]])
-    return lip_boxes(round_)[reach:-reach]
+def _find_squares(landmarks: Floats, reference: int) -> list[Square]:
+    """Squares of the frames of a loop, smoothed over its end as over any other place.
+
+    The reference's is the box of its face; the others' are where mouth and chin were taken by the head.
+    """
+    box = lip_boxes(landmarks[reference : reference + 1])[0]
+    there = Square.of(box).to_unit
+    rest = landmarks[reference].astype(np.float32)
+    maps = np.stack([
+        invert(follow_mouth(rest, move_head(rest, marks.astype(np.float32)))) for marks in landmarks
+    ])  # fmt: skip
+    if len(maps) >= SMOOTHING:
+        reach = SMOOTHING // 2
+        maps = np.mean([np.roll(maps, k, axis=0) for k in range(-reach, reach + 1)], axis=0)
+        # What is smoothed is the way from where the frame's face is to the reference's.
+    return [Square(compose(there, one)) for one in maps]
