@@ -1,0 +1,1 @@
+"""Which of seven emotions a face shows."""
