@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
 import unicodedata
-import warnings
 
 from visavis.core.errors import TextUnusable
+from visavis.models.common.simplified import to_simplified
 
 MAX_QUESTION = 2_000
 """Characters; a longer text is not a question."""
 
-_lock = threading.Lock()
 
 _OPENING_ZH = re.compile(
     r"^(?:你好|您好|请问(?:一下|下)?|劳驾|麻烦(?:问|您|你)?(?:一下|下)?|打扰一下|问一下|请教(?:一下|下)?|咨询一下|那个|嗯+|呃+|额"
@@ -54,7 +52,7 @@ def clean_question(text: str) -> str:
     words = " ".join(kept.split())[:MAX_QUESTION]
     if not any(c.isalnum() for c in words):
         raise TextUnusable("there is no word in the question; ask in Chinese or English")
-    return _simplify(words)
+    return to_simplified(words)
 
 
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"}
@@ -89,15 +87,3 @@ def _strip_courtesies(question: str) -> str:
 def split_sentences(text: str) -> list[str]:
     """Cut a text into sentences; joined, they are the text again."""
     return [piece for piece in _SENTENCE.findall(text) if piece]
-
-
-def _simplify(text: str) -> str:
-    """Write traditional Chinese characters as simplified ones."""
-    if text.isascii():
-        return text
-    with _lock, warnings.catch_warnings():
-        # zhconv 1.4.3 leaves its dictionary file open for the garbage collector.
-        warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
-        import zhconv
-
-        return str(zhconv.convert(text, "zh-hans"))

@@ -14,6 +14,7 @@ import numpy as np
 from visavis.core.language import is_han
 from visavis.core.types import Floats, Language, Transcript, Waveform, Word
 from visavis.models.assets import locate
+from visavis.models.common.simplified import to_simplified
 from visavis.models.runtime import default_threads
 from visavis.models.silero.predictor import SAMPLE_RATE
 from visavis.stages.recognizers.turns import Listener, Turn
@@ -174,17 +175,8 @@ def tidy_text(text: str, language: Language) -> str:
     text = text.strip()
     if language != "zh":
         return text
-    text = _simplifier()(text, "zh-cn")
+    text = to_simplified(text, "zh-cn")
     return re.sub(r"(?<=[^\x00-\x7f])([,?!;:.])\s*(?!\d)", lambda m: _FULL_WIDTH[m.group(1)], text)
-
-
-@lru_cache(maxsize=1)
-def _simplifier() -> Any:
-    from zhconv import zhconv
-
-    # By its full path the dictionary is read and closed; by default it is left open.
-    zhconv.loaddict(str(Path(zhconv.__file__).with_name("zhcdict.json")))
-    return zhconv.convert
 
 
 def _language_of(model: Any, samples: Floats) -> Language:
