@@ -7,6 +7,7 @@ half a gigabyte of landmarks, whatever its size in pixels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,7 @@ class _Measuring:
             [1 / scale[0], 0, (1 / scale[0] - 1) / 2],
             [0, 1 / scale[1], (1 / scale[1] - 1) / 2],
         ]
-        maps = reading.alignments(real)
+        maps, own = reading.alignments(real), reading.alignments(made)
         ssim, sharpness = Ssim(), MouthSharpness()
         lpips = Lpips(self._judges.perceptual) if "lpips" in groups else None
         csim = Csim(self._judges.identity) if "csim" in groups else None
@@ -270,8 +271,9 @@ class _Measuring:
                 csim.add(
                     frame.image, made.landmarks[frame.index], face.image, real.landmarks[face.index]
                 )
-            if "fid" in groups:
-                for rows, picture in zip(self._features, (cut, face.aligned), strict=True):
+            if "fid" in groups and frame.index in own:
+                alone = warp(frame.image, own[frame.index], reading.ALIGNED, reading.ALIGNED)
+                for rows, picture in zip(self._features, (alone, face.aligned), strict=True):
                     rows.append(self._judges.inception.embed(picture[None]))
         if decibels:
             self._figures["psnr"] = float(np.mean(decibels))
@@ -306,28 +308,31 @@ class _Measuring:
                     "sync_confidence": found.confidence,
                 }
         if "lse" in self._groups and self._judges.syncnet is not None:
-            judged = self._judges.syncnet.measure(self._task.made, self._made, samples)
-            self._figures |= {
-                "lse_offset": judged.offset,
-                "lse_d": judged.distance,
-                "lse_c": judged.confidence,
-            }
+            try:
+                judged = self._judges.syncnet.measure(self._frames, self._made.landmarks, samples)
+            except InputError as error:
+                self._notes["lse"] = str(error)
+            else:
+                lse = judged.lateness, judged.distance, judged.confidence
+                self._figures |= zip(("lse_offset", "lse_d", "lse_c"), lse, strict=True)
 
     def _sync_crops(self, size: int) -> Iterator[Picture]:
         """Squares as the expert was taught by: of `_SYNC_SIZE` pixels, then brought to its size."""
         import cv2
 
-        from visavis.media.video import read_video
-
-        squares = reading.lip_squares(self._made)
-        for frame in read_video(self._task.made):
-            if frame.index >= len(squares):
-                return
-            self._ask_to_stop()
-            crop = squares[frame.index].cut(frame.image, max(size, _SYNC_SIZE))
+        for image, square in zip(self._frames(), reading.lip_squares(self._made), strict=False):
+            crop = square.cut(image, max(size, _SYNC_SIZE))
             if size < len(crop):
                 crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA))
             yield crop
+
+    def _frames(self) -> Iterator[Picture]:
+        """The clip's pictures, as far as its faces were read."""
+        from visavis.media.video import read_video
+
+        for frame in islice(read_video(self._task.made), len(self._made)):
+            self._ask_to_stop()
+            yield frame.image
 
     def _measure_file(self) -> None:
         from visavis.evaluation.stream_offset import stream_offset

@@ -193,7 +193,7 @@ def to_markdown(reports: Sequence[Report]) -> str:
             f" {report.protocol.fps} a second."
         )
         lines += [f"- not measured: {_cell(r.name)}: {r.error}" for r in report.clips if r.error]
-        lines += [f"- {note}" for note in report.notes]
+    lines += ["", *(f"{note}." for note in dict.fromkeys(n for r in reports for n in r.notes))]
     protocol = reports[0].protocol
     lines += [
         "\n## Protocol",

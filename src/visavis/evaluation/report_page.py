@@ -28,6 +28,8 @@ _MOST_EMBEDDED = 60 << 20
 _RANKED = ("sync_confidence", "m_lmd", "csim", "flicker_rim")
 """By the first of these that was measured, clips are put in order."""
 _WIDTH, _HEIGHT = 300, 54
+_COLOURS = ("#4b7bec", "#e0752d", "#2a9d6f", "#b455c8", "#c9a227", "#d1495b", "#5f6b7a")
+"""Of systems, in their order; told apart also by the line that each has."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --dot: #4b7bec; --soft: #777; --good: #2a8a4a1f }
@@ -41,7 +43,8 @@ p { margin: .2rem 0 .8rem; max-width: 75ch } .soft { color: var(--soft); font-si
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line);
   vertical-align: middle }
 td.n, th.n { text-align: right; white-space: nowrap } td.best { background: var(--good) }
-svg { display: block } svg circle { fill: var(--dot); fill-opacity: .55 }
+svg { display: block } svg circle { fill-opacity: .6 }
+.mark { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .35em }
 svg line { stroke: currentColor } svg text { fill: currentColor; font-size: 10px }
 .clips { display: grid; gap: 1.4rem }
 figure { margin: 0; border: 1px solid var(--line); border-radius: 8px; padding: .8rem }
@@ -70,6 +73,7 @@ def write_page(folder: Path, reports: Sequence[Report], folders: Sequence[Path] 
     parts = [
         f"<h1>{_text(names)}</h1>",
         *(_head(report) for report in reports),
+        *(f"<p class=soft>{_text(note)}.</p>" for note in _notes(reports)),
         "<h2>Figures</h2>",
         _table(reports),
         f"<p class=soft>Mean over clips; in brackets the {LEVEL:.0%} interval of that mean, by bootstrap over"
@@ -103,13 +107,24 @@ def _head(report: Report) -> str:
         lines.append(
             f"<details open><summary>{len(failed)} not measured</summary><ul>{rows}</ul></details>"
         )
-    lines += [f"<p class=soft>{_text(note)}.</p>" for note in report.notes]
     return "".join(lines)
+
+
+def _notes(reports: Sequence[Report]) -> list[str]:
+    return list(dict.fromkeys(note for report in reports for note in report.notes))
+
+
+def _mark(number: int) -> str:
+    """The dot that stands for a system."""
+    return f"<span class=mark style='background:{_COLOURS[number % len(_COLOURS)]}'></span>"
 
 
 def _table(reports: Sequence[Report]) -> str:
     summaries = [report.summary() for report in reports]
-    heads = "".join(f"<th class=n>{_text(report.name)}" for report in reports)
+    heads = "".join(
+        f"<th class=n>{_mark(k) if len(reports) > 1 else ''}{_text(report.name)}"
+        for k, report in enumerate(reports)
+    )
     rows = [f"<tr><th>Metric<th>Unit<th>Better{heads}<th>Clips"]
     for metric in METRICS:
         figures = [summary.get(metric.name) for summary in summaries]
@@ -148,7 +163,8 @@ def _dots(metric: Metric, reports: Sequence[Report], figures: Sequence[Figure | 
     marks = []
     for k, some in enumerate(values):
         y = 10 + step * k
-        marks += [f"<circle cx={at(v):.1f} cy={y} r=3.2 />" for v in some]
+        colour = _COLOURS[k % len(_COLOURS)]
+        marks += [f"<circle cx={at(v):.1f} cy={y} r=3.2 fill='{colour}' />" for v in some]
         figure = figures[k]
         if figure is not None and math.isfinite(figure.value):
             x = at(float(np.clip(figure.value, low, high)))
@@ -197,9 +213,9 @@ def _clip(
     budget: list[int],
 ) -> str:
     players, strips = [], []
-    if row.real:
+    if row.real and str(Path(row.real).resolve()) not in _files_of(row.name, reports):
         players.append(_player("real", Path(row.real), page, budget))
-    for report, folder in zip(reports, folders, strict=True):
+    for number, (report, folder) in enumerate(zip(reports, folders, strict=True)):
         twin = next((other for other in report.clips if other.name == row.name), None)
         if twin is None or twin.error:
             continue
@@ -208,14 +224,21 @@ def _clip(
         players.append(_player(report.name + said, Path(twin.made), page, budget))
         if twin.strip and (folder / twin.strip).is_file():
             data = base64.b64encode((folder / twin.strip).read_bytes()).decode()
+            mark = f"{_mark(number)}{_text(report.name)}" if len(reports) > 1 else ""
             strips.append(
-                f"<img class=strip alt='faces of {_text(row.name)}, evenly taken'"
+                f"<div class=soft>{mark}</div><img class=strip alt='faces of {_text(row.name)}, evenly taken'"
                 f" src='data:image/jpeg;base64,{data}'>"
             )
     return (
         f"<figure><figcaption><b>{_text(row.name)}</b> <span class=soft>{row.frames} frames</span>"
         f"</figcaption><div class=players>{''.join(players)}</div>{''.join(strips)}</figure>"
     )
+
+
+def _files_of(name: str, reports: Sequence[Report]) -> set[str]:
+    """Files of a clip in all reports, links followed: where the real one is a system of its own."""
+    rows = [row for report in reports for row in report.clips if row.name == name]
+    return {str(path) for row in rows for path in (Path(row.made), Path(row.made).resolve())}
 
 
 def _player(title: str, path: Path, page: Path, budget: list[int]) -> str:
