@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from visavis.core.types import Waveform
-    from visavis.evaluation.judges import Recognise
+    from visavis.core.types import Floats, Picture, Waveform
+    from visavis.evaluation.judges import Judges, Recognise
 
 
 @click.command("evaluate")
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seconds", type=click.FloatRange(0.2), help="Read no more of each clip.")
 @click.option("--expert", type=click.Path(path_type=Path), help="Folder of another sync expert.")
+@click.option("--syncnet", type=click.Path(path_type=Path), help="The published syncnet_v2.model: gives LSE-D and LSE-C.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     generated: tuple[Path, ...],
@@ -50,6 +51,7 @@ def command(
     every: int,
     seconds: float | None,
     expert: Path | None,
+    syncnet: Path | None,
     as_json: bool,
 ) -> None:
     """Measure videos of talking faces: files, folders, or lists of pairs (CSV, JSON).
@@ -76,6 +78,8 @@ def command(
     tasks = find_tasks(generated, reference, _emotion(emotion))
     options = Options(groups, every, None if seconds is None else max(5, round(seconds * FPS)))
     judges = Judges(_recogniser() if "words" in groups else None, expert=expert)
+    if syncnet is not None and "lse" in groups:
+        judges.syncnet = _published_judge(syncnet, judges)
     if name is None:
         name = generated[0].resolve().stem if len(generated) == 1 else "generated"
     output.mkdir(parents=True, exist_ok=True)
@@ -167,6 +171,16 @@ def _recogniser() -> Recognise:
         return " ".join(final)
 
     return lambda waveform: asyncio.run(hear(waveform))
+
+
+def _published_judge(weights: Path, judges: Judges) -> Any:
+    """SyncNet v2, shown the faces that this project's detector finds."""
+    from visavis.models.syncnet_v2.predictor import SyncNetJudge
+
+    def detect(image: Picture) -> list[Floats]:
+        return [face.box for face in judges.detector.detect(image)]
+
+    return SyncNetJudge(weights, detect, "yunet")
 
 
 class _Progress:
