@@ -118,16 +118,41 @@ class TestReports:
             check_reports([report("a", [1, 2]), report("a", [1, 2])])
 
     def test_the_best_is_marked_and_what_cannot_be_told_from_it(self) -> None:
-        def figure(value: float, half: float) -> Figure:
-            return Figure(value, value - half, value + half, 9, 99)
+        rng = np.random.default_rng(4)
+        clips = rng.normal(0.5, 0.2, 30)  # some are hard for all
+        best, alike, worse = (
+            report(name, list(clips + shift + rng.normal(0, 0.01, 30)))
+            for name, shift in (("a", 0), ("b", 0.001), ("c", 0.02))
+        )
+        lpips = BY_NAME["lpips"]
+        # Intervals of the means overlap all over; clip by clip the third is worse.
+        assert best.summary()["lpips"].high > worse.summary()["lpips"].low
+        assert find_best(lpips, [best, alike, worse]) == {0, 1}
+        assert find_best(lpips, [worse, best]) == {1}
+        assert find_best(BY_NAME["blink_rate"], [best, worse]) == set()
+        assert find_best(BY_NAME["fid"], [best, worse]) == set()
+        assert find_best(lpips, [best]) == set()
 
-        some = [figure(0.1, 0.05), figure(0.14, 0.06), figure(0.5, 0.1), None]
-        assert find_best(BY_NAME["lpips"], some) == {0, 1}
-        assert find_best(BY_NAME["psnr"], some) == {2}
-        assert find_best(BY_NAME["blink_rate"], some) == set()
-        offsets = [figure(-3, 0.1), figure(1, 0.1), figure(-0.5, 0.1)]
-        assert find_best(BY_NAME["sync_offset"], offsets) == {2}
-        assert find_best(BY_NAME["lpips"], [figure(1, 5), figure(2, 5)]) == set()
+    @pytest.mark.parametrize(
+        ("name", "values", "best"),
+        [
+            ("sync_offset", ([-3, 3, -3, 3], [1, 1, 1, 1]), {1}),  # the mean alone would err
+            ("opening_against", ([0.5, 0.6, 0.5], [1.2, 1.1, 1.2]), {1}),
+            ("csim", ([0.9, 0.9, 0.9], [0.5, 0.4, 0.5]), {0}),
+        ],
+    )
+    def test_each_way_of_being_better(
+        self, name: str, values: tuple[list[float], list[float]], best: set[int]
+    ) -> None:
+        reports = [
+            Report(
+                str(k),
+                PROTOCOL,
+                [ClipRow(str(i), "", figures={name: v}) for i, v in enumerate(some)],
+            )
+            for k, some in enumerate(values)
+        ]
+        assert find_best(BY_NAME[name], reports) == best
 
     def test_the_page_stands_alone(self, tmp_path: Path) -> None:
         evil = ClipRow("<script>x</script>", "a'b.mp4", error="broken <b>")

@@ -123,7 +123,7 @@ class _Measuring:
             blinks = measure_blinks(made.landmarks)
             self._figures |= {
                 "blink_rate": blinks.rate,
-                "blink_interval": blinks.interval_s,
+                "blink_interval": blinks.interval_s if np.isfinite(blinks.rate) else blinks.rate,
                 "blink_regularity": blinks.regularity,
             }
         if "head" in self._groups:

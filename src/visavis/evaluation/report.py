@@ -175,7 +175,7 @@ def to_markdown(reports: Sequence[Report]) -> str:
     for metric in METRICS:
         if not any(metric.name in summary for summary in summaries):
             continue
-        best = find_best(metric, [s.get(metric.name) for s in summaries])
+        best = find_best(metric, reports)
         cells = [
             f"**{say(s.get(metric.name))}**" if k in best else say(s.get(metric.name))
             for k, s in enumerate(summaries)
@@ -212,27 +212,47 @@ def to_markdown(reports: Sequence[Report]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def find_best(metric: Metric, figures: Sequence[Figure | None]) -> set[int]:
-    """Which of several is best: those whose interval holds the best one's value, if not all are."""
-    known = [(k, f) for k, f in enumerate(figures) if f is not None and math.isfinite(f.value)]
-    if len(known) < 2 or metric.better == "neither":
+def find_best(metric: Metric, reports: Sequence[Report]) -> set[int]:
+    """Which of several is best, and which cannot be told from it; none where all are alike.
+
+    Clip by clip: a system is as good as the best if the 95 % interval of the mean difference of what it
+    lacks holds 0. Of what only a set has, only the best counts.
+
+    Args:
+        metric: Which way is better, it says.
+        reports: Of the same clips.
+    """
+    if metric.better == "neither":
         return set()
+    lacks: dict[int, Mapping[str, float]] = {}
+    for k, report in enumerate(reports):
+        if metric.name in report.sets:
+            lacks[k] = {"": _lack(metric, report.sets[metric.name].value)}
+            continue
+        rows = {r.name: r.figures[metric.name] for r in report.clips if metric.name in r.figures}
+        if rows:
+            lacks[k] = {name: _lack(metric, value) for name, value in rows.items()}
+    if len(lacks) < 2:
+        return set()
+    means = {k: float(np.mean(list(values.values()))) for k, values in lacks.items()}
+    best = min(means, key=lambda k: means[k])
+    alike = {k for k in lacks if k == best or _as_good(lacks[k], lacks[best])}
+    return alike if len(alike) < len(lacks) else set()
 
-    def cost(value: float) -> float:
-        return {
-            "more": -value,
-            "less": value,
-            "zero": abs(value),
-            "one": abs(value - 1),
-        }[metric.better]
 
-    _, best = min(known, key=lambda one: cost(one[1].value))
-    alike = {
-        k
-        for k, f in known
-        if f.value == best.value or (math.isfinite(f.low) and f.low <= best.value <= f.high)
-    }
-    return alike if len(alike) < len(known) else set()
+def _lack(metric: Metric, value: float) -> float:
+    """How far a figure is from the best that there could be, or from nothing."""
+    goal = {"more": -value, "less": value, "zero": abs(value), "one": abs(value - 1)}
+    return goal[metric.better]
+
+
+def _as_good(one: Mapping[str, float], best: Mapping[str, float]) -> bool:
+    both = sorted(one.keys() & best.keys())
+    if not both:
+        return False
+    differences = np.array([one[name] - best[name] for name in both])
+    mean, low, _ = mean_with_interval(differences)
+    return mean <= 0 or low <= 0
 
 
 def say(figure: Figure | None) -> str:

@@ -35,7 +35,7 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --dot: #4b7bec; --soft: #777; --good: #2a8a4a1f }
 @media (prefers-color-scheme: dark) { :root { --soft: #aaa; --dot: #8ab0ff; --good: #5fd08833 } }
 * { box-sizing: border-box }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: min(1640px, 96vw); padding: 0 1rem }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; overflow-wrap: anywhere }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem }
 p { margin: .2rem 0 .8rem; max-width: 75ch } .soft { color: var(--soft); font-size: .86rem }
@@ -77,7 +77,7 @@ def write_page(folder: Path, reports: Sequence[Report], folders: Sequence[Path] 
         "<h2>Figures</h2>",
         _table(reports),
         f"<p class=soft>Mean over clips; in brackets the {LEVEL:.0%} interval of that mean, by bootstrap over"
-        " clips. Dots are clips. Tinted: best, or not told from it by the interval.</p>",
+        " clips. Dots are clips. Tinted: best, and what cannot be told from it clip by clip.</p>",
         _clips(reports, folders, folder),
         _every_clip(reports),
         _protocol(reports),
@@ -130,7 +130,7 @@ def _table(reports: Sequence[Report]) -> str:
         figures = [summary.get(metric.name) for summary in summaries]
         if not any(figures):
             continue
-        best = find_best(metric, figures)
+        best = find_best(metric, reports)
         cells = "".join(
             f"<td class='n{' best' if k in best else ''}'>{_text(say(figure))}"
             for k, figure in enumerate(figures)
