@@ -133,6 +133,17 @@ class TestReports:
         assert find_best(BY_NAME["fid"], [best, worse]) == set()
         assert find_best(lpips, [best]) == set()
 
+    def test_real_video_does_not_compete(self) -> None:
+        rows = [ClipRow(str(k), "a.mp4", "a.mp4", figures={"m_lmd": 0.0}) for k in range(3)]
+        real = Report("real", PROTOCOL, rows)
+        ours, worse = (
+            Report(n, PROTOCOL, [replace(r, made=n, figures={"m_lmd": v}) for r in rows])
+            for n, v in (("ours", 2.0), ("worse", 3.0))
+        )
+        assert real.is_real
+        assert not ours.is_real
+        assert find_best(BY_NAME["m_lmd"], [real, ours, worse]) == {1}
+
     @pytest.mark.parametrize(
         ("name", "values", "best"),
         [

@@ -83,6 +83,14 @@ class Report:
     sets: Mapping[str, Figure] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
+    @property
+    def is_real(self) -> bool:
+        """Whether it is the reference itself that was measured, which shows what there is to reach."""
+        rows = [row for row in self.clips if not row.error]
+        return bool(rows) and all(
+            row.real and Path(row.made).resolve() == Path(row.real).resolve() for row in rows
+        )
+
     def summary(self) -> dict[str, Figure]:
         """Each metric over all clips, in the order of `METRICS`."""
         found = {}
@@ -216,7 +224,7 @@ def find_best(metric: Metric, reports: Sequence[Report]) -> set[int]:
     """Which of several is best, and which cannot be told from it; none where all are alike.
 
     Clip by clip: a system is as good as the best if the 95 % interval of the mean difference of what it
-    lacks holds 0. Of what only a set has, only the best counts.
+    lacks holds 0. Of what only a set has, only the best counts. The reference itself does not compete.
 
     Args:
         metric: Which way is better, it says.
@@ -226,6 +234,8 @@ def find_best(metric: Metric, reports: Sequence[Report]) -> set[int]:
         return set()
     lacks: dict[int, Mapping[str, float]] = {}
     for k, report in enumerate(reports):
+        if report.is_real:
+            continue
         if metric.name in report.sets:
             lacks[k] = {"": _lack(metric, report.sets[metric.name].value)}
             continue
