@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 from visavis.apps.commands import compare, evaluate
 from visavis.core.errors import Cancelled, FileUnreadable, InputError, NoFaceFound
 from visavis.core.types import FPS, Picture, Segment, VideoFrame, Waveform
-from visavis.evaluation.clip_reading import align_faces, read_faces
+from visavis.evaluation import clip_reading
+from visavis.evaluation.clip_reading import FaceFollower, Reel, align_faces
 from visavis.evaluation.clip_task import Options, Task
 from visavis.evaluation.evaluating import evaluate as evaluate_all
 from visavis.evaluation.judges import Judges
@@ -270,8 +271,42 @@ def test_no_face_and_another_length_are_told(
 
 
 def test_eyes_have_one_place_in_aligned_faces(spoken: Path, judges: Judges) -> None:
-    series = read_faces(spoken, judges.detector, judges.landmarker, most_frames=30)
-    marks = np.stack([face.marks for face in align_faces(spoken, series)])
+    reel = Reel(spoken, 30)
+    series = FaceFollower(judges.detector, judges.landmarker).read(reel.take("faces", 0, 100))
+    marks = np.stack([face.marks for face in align_faces(reel.take("pictures", 0, 100), series)])
+    reel.close()
     assert len(marks) == 30
     assert np.abs(marks[:, [33, 263]].mean(0) - [(78, 104), (178, 104)]).max() < 3
     assert marks[:, [33, 263]].std(0).max() < 1.5
+
+
+def test_minute_by_minute_is_as_at_once(
+    spoken: Path,
+    clean: dict[str, float],
+    judges: Judges,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clip_reading, "STRETCH", 40)
+    found = figures(spoken, judges, tmp_path, spoken)
+    assert (found["psnr"], found["ssim"], found["lpips"]) == (100, 1, 0)
+    assert found["m_lmd"] == 0
+    assert found["faces_lost"] == 0
+    assert found["sync_offset"] == clean["sync_offset"]
+    assert found["csim"] == pytest.approx(clean["csim"], abs=1e-3)
+    assert found["opening_range"] == pytest.approx(clean["opening_range"], rel=0.35)
+    assert found["stream_offset"] == clean["stream_offset"]
+
+
+def test_a_reel_goes_on_where_each_reader_was(spoken: Path) -> None:
+    whole = [frame.image for frame in read_video(spoken)]
+    reel = Reel(spoken)
+    first = [frame.index for frame in reel.take("one", 0, 40)]
+    next(iter(reel.take("other", 0, 40)))  # does not read to its end
+    second = list(reel.take("one", 40, 40))
+    other = list(reel.take("other", 40, 40))
+    reel.close()
+    assert first == list(range(40))
+    assert [frame.index for frame in second] == list(range(40))
+    for frames in (second, other):
+        assert all(np.array_equal(f.image, whole[40 + k]) for k, f in enumerate(frames))

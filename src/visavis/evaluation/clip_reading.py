@@ -1,14 +1,14 @@
 """A video as metrics see it: whose face is where in each frame, and when somebody is heard.
 
-A file is read twice: once for the landmarks of all frames, which are kept (6 kB a frame), and once for
-pictures cut by them, which are not.
+A file is read minute by minute: each first for the landmarks of its frames, which are kept while it is
+measured (6 kB a frame), and then for pictures cut by them, which are not.
 
-Shapes: T frames at 25 a second.
+Shapes: T frames of a stretch, at 25 a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from visavis.core.errors import Cancelled, NoAudioStream, NoFaceFound
-from visavis.core.types import FPS, Floats, Picture, Waveform
+from visavis.core.errors import Cancelled, NoAudioStream
+from visavis.core.types import FPS, Floats, Picture, VideoFrame, Waveform
 from visavis.media.geometry import apply, estimate_similarity, smooth_over_time, warp
 from visavis.media.lip_crop import Square, lip_boxes
 
@@ -36,6 +36,9 @@ _STEADY = 1.5
 _HEARD = 0.5
 """Speech probability from which on somebody is heard."""
 SAMPLE_RATE = 16000
+_PER_FRAME = SAMPLE_RATE // FPS
+STRETCH = 60 * FPS
+"""Frames that are measured at a time."""
 
 Stop: TypeAlias = Callable[[], bool]
 Progress: TypeAlias = Callable[[float], None]
@@ -99,87 +102,164 @@ class SeenFace:
     marks: Floats
 
 
-def read_faces(
-    path: Path,
-    detector: FaceDetector,
-    landmarker: FaceLandmarker,
-    *,
-    most_frames: int | None = None,
-    progress: Progress | None = None,
-    stop: Stop | None = None,
-) -> FaceSeries:
-    """Find the face in each frame: the largest at first, and then the same one.
+class Reel:
+    """A video that several readers go through, each at its own pace, stretch by stretch.
 
     Args:
-        path: A video.
+        path: Of the video.
+        most_frames: That are read; None for all.
+    """
+
+    def __init__(self, path: Path, most_frames: int | None = None) -> None:
+        self.path = path
+        self._most = most_frames
+        self._readers: dict[str, Generator[VideoFrame, None, None]] = {}
+
+    def take(self, reader: str, start: int, count: int) -> Iterator[VideoFrame]:
+        """Give frames from ``start`` on, numbered from 0.
+
+        A reader never goes back.
+
+        Raises:
+            FileUnreadable: Missing, broken or no media.
+            NoVideoStream: Sound only.
+        """
+        from visavis.media.video import read_video
+
+        end = start + count if self._most is None else min(start + count, self._most)
+        if start >= end:
+            return
+        frames = self._readers.setdefault(reader, read_video(self.path))
+        for frame in frames:
+            if frame.index >= start:
+                yield VideoFrame(frame.image, frame.index - start)
+            if frame.index + 1 >= end:
+                return
+
+    def close(self) -> None:
+        """Close the file, for all readers."""
+        for frames in self._readers.values():
+            frames.close()
+        self._readers.clear()
+
+
+class FaceFollower:
+    """Finds the face in each frame: the largest at first, and then the same one.
+
+    Args:
         detector: Finds faces.
         landmarker: Reads them.
-        most_frames: Where to stop reading.
-        progress: Told the seconds read.
-        stop: Asked now and then whether to stop.
-
-    Raises:
-        FileUnreadable: Missing, broken or no media.
-        NoVideoStream: Sound only.
-        NoFaceFound: In no frame.
-        Cancelled: ``stop`` said so.
+        stop: Asked for each frame whether to stop.
     """
-    from visavis.media.video import read_video
 
-    landmarks, units, poses = [], [], []
-    size = (0, 0)
-    face: Face | None = None
-    nothing = np.full((478, 3), np.nan, np.float32)
-    for frame in read_video(path):
-        if most_frames is not None and frame.index >= most_frames:
-            break
-        if stop is not None and stop():
-            raise Cancelled(f"stopped while {path} was read")
-        size = frame.image.shape[1], frame.image.shape[0]
-        face = landmarker.track(frame.image, face, anew=False)
-        if face is None:
-            found = detector.detect(frame.image)
-            if found:
-                face = landmarker.detect(frame.image, found[0].box)
-        landmarks.append(nothing if face is None else face.landmarks)
-        units.append(np.full(52, np.nan, np.float32) if face is None else face.blendshapes)
-        poses.append(np.full(3, np.nan, np.float32) if face is None else face.pose)
-        if progress is not None and not frame.index % FPS:
-            progress(frame.index / FPS)
-    series = FaceSeries(np.stack(landmarks), np.stack(units), np.stack(poses), size)
-    if not series.seen.any():
-        raise NoFaceFound(f"no face is in any frame of {path}; give a video of one person's face")
-    return series
+    def __init__(
+        self, detector: FaceDetector, landmarker: FaceLandmarker, stop: Stop | None = None
+    ) -> None:
+        self._detector, self._landmarker, self._stop = detector, landmarker, stop
+        self._face: Face | None = None
 
+    def read(self, frames: Iterable[VideoFrame], progress: Progress | None = None) -> FaceSeries:
+        """Read a stretch, which may be empty.
 
-def hear(path: Path, frames: int) -> Sound | None:
-    """Read the sound of a video, as long as its frames; None where it has none."""
-    from visavis.media.audio import read_audio
-    from visavis.models.silero.predictor import CHUNK, SileroVad
+        Args:
+            frames: Those after what was read before.
+            progress: Told the seconds of it that were read.
 
-    try:
-        waveform = read_audio(path, SAMPLE_RATE)
-    except NoAudioStream:
-        return None
-    per_frame = SAMPLE_RATE // FPS
-    samples = np.zeros(frames * per_frame, np.float32)
-    count = min(len(samples), len(waveform.samples))
-    samples[:count] = waveform.samples[:count]
-    vad = SileroVad()
-    chunks = np.pad(samples, (0, -len(samples) % CHUNK)).reshape(-1, CHUNK)
-    likely = np.array([vad.speech_probability(chunk) for chunk in chunks])
-    middles = (np.arange(frames) + 0.5) * per_frame
-    speaking = likely[np.minimum((middles / CHUNK).astype(int), len(likely) - 1)] >= _HEARD
-    loudness = np.sqrt((samples.reshape(frames, per_frame).astype(np.float64) ** 2).mean(1))
-    return Sound(Waveform(samples, SAMPLE_RATE), speaking, loudness.astype(np.float32))
+        Raises:
+            Cancelled: ``stop`` said so.
+        """
+        landmarks, units, poses = [], [], []
+        size = (0, 0)
+        face = self._face
+        for frame in frames:
+            if self._stop is not None and self._stop():
+                raise Cancelled("stopped while a video was read")
+            size = frame.image.shape[1], frame.image.shape[0]
+            face = self._landmarker.track(frame.image, face, anew=False)
+            if face is None:
+                found = self._detector.detect(frame.image)
+                if found:
+                    face = self._landmarker.detect(frame.image, found[0].box)
+            landmarks.append(_nothing(478, 3) if face is None else face.landmarks)
+            units.append(_nothing(52) if face is None else face.blendshapes)
+            poses.append(_nothing(3) if face is None else face.pose)
+            if progress is not None and not frame.index % FPS:
+                progress(frame.index / FPS)
+        self._face = face
+        return FaceSeries(
+            np.array(landmarks, np.float32).reshape(-1, 478, 3),
+            np.array(units, np.float32).reshape(-1, 52),
+            np.array(poses, np.float32).reshape(-1, 3),
+            size,
+        )
 
 
-def align_faces(path: Path, series: FaceSeries) -> Iterator[SeenFace]:
-    """Cut the face out of each frame that has one."""
-    from visavis.media.video import read_video
+class Hearing:
+    """The sound of a video, stretch by stretch, and when somebody speaks in it."""
 
+    def __init__(self, path: Path) -> None:
+        from visavis.models.silero.predictor import SileroVad
+
+        self._path = path
+        self._chunks: Iterator[Waveform] | None = None
+        self._waiting = np.empty(0, np.float32)
+        self._heard: list[bool] = []
+        self._unheard = np.empty(0, np.float32)
+        self._vad = SileroVad()
+        self._offset = 0
+
+    def take(self, frames: int) -> Sound | None:
+        """Give what goes with the next frames; None where the file has no sound. Silence is put after its end."""
+        from visavis.media.audio import iterate_audio
+
+        if self._chunks is None:
+            self._chunks = iterate_audio(self._path, SAMPLE_RATE)
+        wanted = frames * _PER_FRAME
+        parts = [self._waiting]
+        have = len(self._waiting)
+        try:
+            while have < wanted:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    parts.append(np.zeros(wanted - have, np.float32))
+                    break
+                parts.append(chunk.samples)
+                have += len(chunk.samples)
+        except NoAudioStream:
+            return None
+        joined = np.concatenate(parts)
+        samples, self._waiting = joined[:wanted], joined[wanted:]
+        speaking = self._find_speech(samples, frames)
+        power = (samples.reshape(frames, _PER_FRAME).astype(np.float64) ** 2).mean(1)
+        return Sound(Waveform(samples, SAMPLE_RATE), speaking, np.sqrt(power).astype(np.float32))
+
+    def _find_speech(self, samples: Floats, frames: int) -> npt.NDArray[np.bool_]:
+        from visavis.models.silero.predictor import CHUNK
+
+        given = np.concatenate([self._unheard, samples])
+        whole = len(given) // CHUNK * CHUNK
+        for start in range(0, whole, CHUNK):
+            self._heard.append(self._vad.speech_probability(given[start : start + CHUNK]) >= _HEARD)
+        self._unheard = given[whole:]
+        middles = self._offset + ((np.arange(frames) + 0.5) * _PER_FRAME).astype(int)
+        self._offset += frames * _PER_FRAME
+        known = np.array(self._heard or [False])
+        return np.asarray(known[np.minimum(middles // CHUNK, len(known) - 1)])
+
+
+def _nothing(*shape: int) -> Floats:
+    return np.full(shape, np.nan, np.float32)
+
+
+def align_faces(frames: Iterable[VideoFrame], series: FaceSeries) -> Iterator[SeenFace]:
+    """Cut the face out of each frame that has one.
+
+    Args:
+        frames: Of the stretch.
+        series: What was read of it.
+    """
     maps = alignments(series)
-    for frame in read_video(path):
+    for frame in frames:
         if frame.index >= len(series):
             return
         to_aligned = maps.get(frame.index)
