@@ -16,3 +16,12 @@ def test_psnr_by_hand() -> None:
     half = black.copy()
     half[:2] = 10
     assert psnr(half, black) == pytest.approx(10 * np.log10(255**2 / 50))
+
+
+def test_psnr_as_scikit_image_has_it() -> None:
+    from skimage.metrics import peak_signal_noise_ratio
+
+    rng = np.random.default_rng(5)
+    one, other = rng.integers(0, 256, (2, 40, 50, 3), np.uint8)
+    wanted = peak_signal_noise_ratio(one, other, data_range=255)
+    assert psnr(one, other) == pytest.approx(wanted, abs=1e-9)
