@@ -190,6 +190,24 @@ def test_the_face_of_somebody_else_is_seen(
     assert found["frozen_share"] > 0.9
 
 
+def test_of_sets(
+    spoken: Path, parts: tuple[list[Picture], np.ndarray], judges: Judges, tmp_path: Path
+) -> None:
+    still = write(tmp_path / "still.mp4", [parts[0][40]] * len(parts[0]), parts[1])
+    options = Options(choose(["fid", "fvd"]), every=10)
+    same, frozen = (
+        evaluate_all([Task(made, "clip", spoken)], "x", options, judges, tmp_path)
+        for made in (spoken, still)
+    )
+    assert same.sets["fid"].value == pytest.approx(0, abs=1e-3)
+    assert same.sets["fvd"].value == pytest.approx(0, abs=1e-3)
+    assert frozen.sets["fvd"].value > 20
+    again = evaluate_all([Task(spoken, "clip", spoken)], "x", options, judges, tmp_path)
+    assert all(again.sets[name].value == same.sets[name].value for name in ("fid", "fvd"))
+    assert "FVD is of 5 windows of 16 frames against 5" in same.notes[1]
+    assert same.protocol.networks["fvd"].startswith("i3d ")
+
+
 def test_one_command_writes_the_report(spoken: Path, tmp_path: Path) -> None:
     done = run(
         evaluate.command,

@@ -16,7 +16,12 @@ from visavis.evaluation import clip_reading as reading
 from visavis.evaluation.clip_task import STRIP, ClipFigures, Options, Task
 from visavis.evaluation.judges import Judges
 from visavis.evaluation.metrics import BY_NAME, METRICS
-from visavis.evaluation.stretch_measuring import Stretch, StretchFigures, measure_stretch
+from visavis.evaluation.stretch_measuring import (
+    Pieces,
+    Stretch,
+    StretchFigures,
+    measure_stretch,
+)
 
 _ROUNDED = 6
 _APART = 2
@@ -76,7 +81,7 @@ class _Clip:
         self._hearing = reading.Hearing(task.made)
         self._parts: list[tuple[int, StretchFigures]] = []
         self._strip: list[tuple[int, Picture]] = []
-        self._features: tuple[list[Floats], list[Floats]] = ([], [])
+        self._features: Pieces = {}
         self._heard: list[str] = []
         self._has_sound = False
 
@@ -148,9 +153,10 @@ class _Clip:
         found.strip = []
         if len(self._strip) > 4 * STRIP:
             self._strip = _evenly(self._strip, start + frames, 2 * STRIP)
-        for rows, more in zip(self._features, found.features, strict=True):
-            rows += more
-        found.features = ([], [])
+        for name, pieces in found.features.items():
+            for rows, more in zip(self._features.setdefault(name, ([], [])), pieces, strict=True):
+                rows += more
+        found.features = {}
 
     def _sum_up(self, frames: int, seen: int) -> ClipFigures:
         from visavis.evaluation.stream_offset import stream_offset
@@ -174,8 +180,10 @@ class _Clip:
             notes.setdefault(name, self._why_missing(name, notes))
         shown = [face for _, face in _evenly(self._strip, frames, STRIP)]
         strip = np.stack(shown) if shown else np.empty((0, 1, 1, 3), np.uint8)
-        made, real = (np.concatenate(rows) if rows else None for rows in self._features)
-        features = (made, real) if made is not None and real is not None else None
+        features = {
+            name: (np.concatenate(made), np.concatenate(real))
+            for name, (made, real) in self._features.items()
+        }
         return ClipFigures(
             self._task.name,
             self._task.made,

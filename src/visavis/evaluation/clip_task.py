@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from visavis.core.types import Emotion, Floats, Picture
@@ -23,7 +23,8 @@ class ClipFigures:
         notes: Why some are missing, by metric or group.
         frames: How many were read.
         strip: uint8 (STRIP, 256, 256, 3), aligned faces evenly taken.
-        features: Inception features (N, 2048) of its faces and of the reference's, or None.
+        features: By metric of a set (``fid``, ``fvd``): features (N, D) of what was made, and of the
+            reference.
     """
 
     name: str
@@ -32,7 +33,7 @@ class ClipFigures:
     notes: Mapping[str, str]
     frames: int
     strip: Picture
-    features: tuple[Floats, Floats] | None = None
+    features: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

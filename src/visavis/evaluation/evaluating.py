@@ -17,12 +17,19 @@ from visavis.evaluation.clip_measuring import measure_clip
 from visavis.evaluation.clip_reading import Stop
 from visavis.evaluation.clip_task import Options, Task
 from visavis.evaluation.judges import Judges, protocol_of
+from visavis.evaluation.metrics import BY_NAME
 from visavis.evaluation.protocol import Protocol
 from visavis.evaluation.report import ClipRow, Figure, Report
+from visavis.evaluation.stretch_measuring import Pieces
 from visavis.media.files import finish_or_discard
 
 CLIPS = "clips"
 """Folder of what is kept of each clip, in the report's."""
+_KEPT = 2
+"""Of the form in which clips are kept; raised when it changes."""
+_SIDES = ("made", "real")
+_OF_SETS = {"fid": "pictures", "fvd": "windows of 16 frames"}
+"""Metrics that only a set has, and what they are of."""
 _TILE = 128
 _BLOCK = 1 << 20
 
@@ -60,7 +67,7 @@ def evaluate(
     protocol = protocol_of(options, judges)
     rows: list[ClipRow] = []
     refused: InputError | None = None
-    features: tuple[list[Floats], list[Floats]] = ([], [])
+    features: Pieces = {}
     for number, task in enumerate(tasks):
         tell(number, task, 0.0)
         try:
@@ -76,7 +83,7 @@ def evaluate(
         rows.append(row)
     if refused is not None and all(row.error for row in rows):
         raise refused
-    sets, notes = _measure_set(features, rows) if "fid" in options.groups else ({}, [])
+    sets, notes = _measure_sets(features, rows)
     report = Report(name, protocol, rows, sets, notes)
     report.write(folder)
     return report
@@ -112,10 +119,12 @@ def _measure(
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     if strip:
         _write_strip(folder / strip, found.strip)
-    if found.features is not None:
-        made, real = found.features
+    if found.features:
+        kept: dict[str, Floats] = {}
+        for name, sides in found.features.items():
+            kept |= {f"{name} {side}": rows for side, rows in zip(_SIDES, sides, strict=True)}
         with finish_or_discard(folder / CLIPS / f"{key}.npz") as part, part.open("wb") as stream:
-            np.savez(stream, made=made.astype(np.float16), real=real.astype(np.float16))
+            np.savez(stream, **kept)  # type: ignore[arg-type]  # names of arrays, not its options
     # Written last: where it is, all of the clip is.
     with finish_or_discard(folder / CLIPS / f"{key}.json") as part:
         part.write_text(json.dumps(asdict(row), ensure_ascii=False), encoding="utf-8")
@@ -137,6 +146,7 @@ def _key(task: Task, options: Options, protocol: Protocol) -> str:
         "names": [task.name, str(task.made), str(task.real or "")],
         "text": task.text,
         "emotion": task.emotion or "",
+        "kept": _KEPT,
         "groups": sorted(options.groups),
         "most": options.most_frames,
         "protocol": protocol.to_dict(),
@@ -152,35 +162,38 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _collect(path: Path, features: tuple[list[Floats], list[Floats]]) -> None:
-    if path.is_file():
-        with np.load(path) as kept:
-            for rows, name in zip(features, ("made", "real"), strict=True):
-                rows.append(kept[name].astype(np.float32))
+def _collect(path: Path, features: Pieces) -> None:
+    if not path.is_file():
+        return
+    with np.load(path) as kept:
+        for name in _OF_SETS:
+            if f"{name} {_SIDES[0]}" in kept:
+                for rows, side in zip(features.setdefault(name, ([], [])), _SIDES, strict=True):
+                    rows.append(kept[f"{name} {side}"])
 
 
-def _measure_set(
-    features: tuple[list[Floats], list[Floats]], rows: Sequence[ClipRow]
-) -> tuple[dict[str, Figure], list[str]]:
-    """FID of all faces together."""
-    from visavis.evaluation.fid import DIMENSIONS, FeatureStatistics, compare
+def _measure_sets(features: Pieces, rows: Sequence[ClipRow]) -> tuple[dict[str, Figure], list[str]]:
+    """FID of all faces together, and FVD of all windows."""
+    from visavis.evaluation.fid import FeatureStatistics, compare
 
-    if not features[0]:
-        return {}, []
-    statistics = (FeatureStatistics(), FeatureStatistics())
-    for one, vectors in zip(statistics, features, strict=True):
-        for some in vectors:
-            one.add(some)
-    figure = compare(statistics[1], statistics[0])
+    sets, notes = {}, []
     nan = float("nan")
     frames = sum(row.frames for row in rows)
-    notes = []
-    if not figure.has_full_rank:
-        notes.append(
-            f"FID is of {figure.made} pictures against {figure.real}; with fewer than {DIMENSIONS}"
-            " it is too high, and comparable only with sets as large of the same clips"
-        )
-    return {"fid": Figure(figure.distance, nan, nan, len(features[0]), frames)}, notes
+    for name, (made, real) in features.items():
+        dimensions = made[0].shape[1]
+        statistics = FeatureStatistics(dimensions), FeatureStatistics(dimensions)
+        for one, vectors in zip(statistics, (real, made), strict=True):
+            for some in vectors:
+                one.add(some)
+        figure = compare(*statistics)
+        sets[name] = Figure(figure.distance, nan, nan, len(made), frames)
+        if not figure.has_full_rank:
+            title, what = BY_NAME[name].title, _OF_SETS[name]
+            notes.append(
+                f"{title} is of {figure.made} {what} against {figure.real}; with fewer than"
+                f" {dimensions} it is too high, and comparable only with sets as large of the same clips"
+            )
+    return sets, notes
 
 
 def _write_strip(path: Path, faces: Picture) -> None:

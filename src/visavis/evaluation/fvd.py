@@ -11,9 +11,9 @@ of video. With fewer, FVD is too high, by the more the fewer there are, even whe
 same source; windows of one clip are so alike that they count for few. Such figures can be compared only
 with those of sets as large, cut from the same clips. So a figure carries both numbers.
 
-**What it sees.** More of the pictures than of the motion: faults of time that leave each frame sharp raise
-it less than small ones of all frames (Ge et al., "On the Content Bias in Frechet Video Distance", CVPR
-2024). Other windows, frame rates or crops of the face give other figures.
+**What it sees.** Looks as much as motion (Ge et al., "On the Content Bias in Frechet Video Distance", CVPR
+2024): frozen and shuffled frames are seen, a halved frame rate hardly. Other windows, frame rates or
+crops of the face give other figures.
 """
 
 from __future__ import annotations

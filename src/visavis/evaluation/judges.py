@@ -69,6 +69,13 @@ class Judges:
         return InceptionFeatures()
 
     @cached_property
+    def video(self) -> Any:
+        """Features for FVD."""
+        from visavis.models.i3d.predictor import VideoFeatures
+
+        return VideoFeatures()
+
+    @cached_property
     def sync(self) -> Any:
         """The sync expert."""
         from visavis.models.syncnet.predictor import SyncExpert

@@ -48,6 +48,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("ssim", "SSIM", "", "more", "structural similarity, Gaussian windows of 11 pixels; mean over frames", "Wang et al. 2004", "pixels", _REAL),
     Metric("lpips", "LPIPS", "", "less", "distance of what AlexNet sees, version 0.1, at 256 pixels", "Zhang et al. 2018", "lpips", _REAL, "lpips"),
     Metric("fid", "FID", "", "less", "squared Frechet distance of Inception features of all faces made and real; of a whole set, not of a clip", "Heusel et al. 2017", "fid", ("reference", "set"), "inception"),
+    Metric("fvd", "FVD", "", "less", "squared Frechet distance of I3D logits of all windows of 16 frames made and real; of a whole set, not of a clip", "Unterthiner et al. 2019", "fvd", ("reference", "set"), "i3d"),
     Metric("m_lmd", "M-LMD", "% of eyes' span", "less", "mean distance of the lips' landmarks from the reference's, after alignment by what speech does not move", "Chen et al. 2018", "lmd", _REAL),
     Metric("f_lmd", "F-LMD", "% of eyes' span", "less", "the same of all 478 landmarks", "Chen et al. 2018", "lmd", _REAL),
     Metric("csim", "CSIM", "", "more", "mean cosine of SFace vectors with the reference's, or with the first frame's where there is none", "Zakharov et al. 2019", "csim", (), "sface"),
@@ -83,7 +84,7 @@ METRICS: tuple[Metric, ...] = (
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 GROUPS = tuple(dict.fromkeys(metric.group for metric in METRICS))
-SLOW = frozenset({"fid", "words"})
+SLOW = frozenset({"fid", "fvd", "words"})
 """Left out unless named, or ``all`` is."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from visavis.evaluation import clip_reading as reading
 from visavis.evaluation.clip_task import STRIP, Options, Task
 from visavis.evaluation.judges import Judges
 
+if TYPE_CHECKING:
+    from visavis.evaluation.fvd import Windows
+
+Pieces: TypeAlias = dict[str, tuple[list[Floats], list[Floats]]]
 _BATCH = 16
 _IN_TIME = 1
 """Frames that nobody notices."""
@@ -56,14 +60,14 @@ class StretchFigures:
         figures: By metric; NaN where it could not be told.
         notes: Why, by group.
         strip: Aligned faces, evenly taken, with their frames in the stretch.
-        features: Inception features of made and real faces, or empty.
+        features: As `visavis.evaluation.clip_task.ClipFigures.features`, in pieces.
         source: As `Stretch.source`, for the next.
     """
 
     figures: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     strip: list[tuple[int, Picture]] = field(default_factory=list)
-    features: tuple[list[Floats], list[Floats]] = field(default_factory=lambda: ([], []))
+    features: Pieces = field(default_factory=dict)
     source: tuple[Picture, Floats] | None = None
 
 
@@ -98,6 +102,7 @@ class _Measuring:
         self._found = StretchFigures(source=stretch.source)
         self._figures, self._notes = self._found.figures, self._found.notes
         self._watched = 0
+        self._windows: tuple[Windows, Windows] | None = None
 
     def run(self) -> StretchFigures:
         self._measure_series()
@@ -247,11 +252,16 @@ class _Measuring:
         pairs = zip(self._film(), self._go_through(beside, real, all_frames=True), strict=False)
         for frame, face in pairs:
             if frame.index >= len(made) or face is None or face.index not in maps:
+                self._see_motion(None)
                 continue
             to_aligned = maps[face.index]
             cut = warp(frame.image, compose(to_aligned, to_real), reading.ALIGNED, reading.ALIGNED)
             if "pixels" in groups:
                 decibels.append(psnr(cut, face.aligned))
+            alone = None
+            if frame.index in own and groups & {"fid", "fvd"}:
+                alone = warp(frame.image, own[frame.index], reading.ALIGNED, reading.ALIGNED)
+            self._see_motion(None if alone is None else (alone, face.aligned))
             if face.index % self._every:
                 continue
             if "pixels" in groups:
@@ -264,9 +274,8 @@ class _Measuring:
                 csim.add(
                     frame.image, made.landmarks[frame.index], face.image, real.landmarks[face.index]
                 )
-            if "fid" in groups and frame.index in own:
-                alone = warp(frame.image, own[frame.index], reading.ALIGNED, reading.ALIGNED)
-                for rows, picture in zip(self._found.features, (alone, face.aligned), strict=True):
+            if "fid" in groups and alone is not None:
+                for rows, picture in zip(self._pieces("fid"), (alone, face.aligned), strict=True):
                     rows.append(self._judges.inception.embed(picture[None]))
         if decibels:
             self._figures["psnr"] = float(np.mean(decibels))
@@ -276,6 +285,24 @@ class _Measuring:
         if csim is not None:
             self._figures["csim"] = csim.value()
         return sharpness
+
+    def _pieces(self, name: str) -> tuple[list[Floats], list[Floats]]:
+        return self._found.features.setdefault(name, ([], []))
+
+    def _see_motion(self, faces: tuple[Picture, Picture] | None) -> None:
+        """Show every frame to what judges motion; None where it breaks off."""
+        if "fvd" not in self._groups:
+            return
+        from visavis.evaluation.fvd import Windows
+
+        if self._windows is None:
+            self._windows = Windows(self._judges.video), Windows(self._judges.video)
+        if faces is None:
+            for windows in self._windows:
+                windows.break_off()
+            return
+        for rows, windows, face in zip(self._pieces("fvd"), self._windows, faces, strict=True):
+            rows.append(windows.add(face))
 
     def _measure_sync(self) -> None:
         from visavis.models.common.mel import log_mel

