@@ -23,6 +23,9 @@ from visavis.apps.mos.store import Store
 from visavis.apps.mos.videos import Video
 from visavis.core.errors import Error, FileUnreadable, InputError
 
+HELP = ["-h", "--help"]
+"""As below `visavis`: click keeps the first form of a command's help option that it makes."""
+
 
 class Visitor:
     """A browser that keeps all it gets."""
@@ -287,6 +290,7 @@ def test_raters_who_miss_catches_are_told_apart(serve: Serve, tmp_path: Path) ->
         command,
         ["report", str(plan.path), "-o", str(tmp_path / "report"), "--draws", "200"],
         catch_exceptions=False,
+        help_option_names=HELP,
     )
     assert done.exit_code == 0, done.output
     result = json.loads((tmp_path / "report" / "report.json").read_text())

@@ -17,6 +17,9 @@ from visavis.apps.mos.plan import read_plan
 from visavis.apps.mos.videos import Video, find_hints, look_at
 from visavis.core.errors import FileUnreadable, InputError
 
+HELP = ["-h", "--help"]
+"""As below `visavis`: click keeps the first form of a command's help option that it makes."""
+
 
 def test_a_plan_is_read(tmp_path: Path) -> None:
     plan = read_plan(write_study(tmp_path, "trials = 5\nseed = 3\nmisses = 1", CATCH))
@@ -79,14 +82,18 @@ def test_a_plan_is_written_for_folders(tmp_path: Path) -> None:
     (tmp_path / "zetanet" / "extra.webm").write_text("x")
     folders = [str(tmp_path / "zetanet"), f"mine={tmp_path / 'omeganet'}"]
     made = str(tmp_path / "made.toml")
-    done = CliRunner().invoke(command, ["plan", *folders, "-o", made, "--kind", "pairs"])
+    done = CliRunner().invoke(
+        command, ["plan", *folders, "-o", made, "--kind", "pairs"], help_option_names=HELP
+    )
     assert done.exit_code == 0, done.output
     assert "extra" in done.stderr
     plan = read_plan(tmp_path / "made.toml")
     assert list(plan.systems) == ["zetanet", "mine"]
     assert plan.items == sorted(ITEMS)
     assert plan.kind == "pairs"
-    twice = CliRunner().invoke(command, ["plan", *folders[:1] * 2, "-o", made])
+    twice = CliRunner().invoke(
+        command, ["plan", *folders[:1] * 2, "-o", made], help_option_names=HELP
+    )
     assert "two systems would be called 'zetanet'" in twice.output
 
 

@@ -24,6 +24,9 @@ from visavis.training.data.adapters.registry import ADAPTERS
 from visavis.training.data.adapters.sources import link_sources, to_sources
 from visavis.training.data.clip_sources import find_sources
 
+HELP = ["-h", "--help"]
+"""As below `visavis`: click keeps the first form of a command's help option that it makes."""
+
 GREY = np.full((64, 64, 3), 128, np.uint8)
 
 
@@ -52,7 +55,7 @@ def mute(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def typed(*args: object) -> Result:
-    return CliRunner().invoke(command, [str(arg) for arg in args])
+    return CliRunner().invoke(command, [str(arg) for arg in args], help_option_names=HELP)
 
 
 def as_json(*args: object) -> dict[str, Any]:
