@@ -201,6 +201,38 @@ def test_generator_grows_from_one_of_half_the_width(tmp_path: Path) -> None:
     run(config, store, tmp_path / "192", tell=print)
 
 
+def test_outer_layers_learn_alone_to_stand_in_for_those_of_the_smaller_one(tmp_path: Path) -> None:
+    whole = small(tiny_wav2lip())
+    network = whole.network
+    face = (((8, 7, 1, 3),), *network.face[2:])
+    half = replace(network, size=24, face=face, decoder=network.decoder[:-1])
+    loop = replace(whole.loop, steps=40, learning_rate=4e-3)
+    store = MadeClips(train=4, val=0)
+    first = run(
+        replace(whole, network=half, top=8, loop=loop), store, tmp_path / "24", tell=print
+    ).checkpoint
+    grown = replace(whole, start=str(first), growing_steps=40, loop=replace(loop, steps=44))
+    # Nothing else learns while they do.
+    alone = run(replace(grown, loop=loop), store, tmp_path / "alone", tell=print).checkpoint
+    begun, became = load_network(first).state_dict(), load_network(alone).state_dict()
+    shared = [name for name in begun if name.startswith(("audio", "face_decoder"))]
+    assert shared
+    for name in shared:
+        torch.testing.assert_close(became[name], begun[name])
+    apart = curve(tmp_path / "alone", "growth")
+    assert apart[-1] < 0.2 * apart[0]
+
+    # Then all learn.
+    both = run(grown, store, tmp_path / "48", tell=print).checkpoint
+    assert len(curve(tmp_path / "48", "l1")) == 22
+    name = "face_decoder_blocks.2.0.conv_block.0.weight"
+    assert not torch.equal(load_network(both).state_dict()[name], begun[name])
+    with pytest.raises(ConfigError, match="smaller"):
+        LipTask(replace(grown, start=str(alone)), store, tmp_path / "same")
+    with pytest.raises(ConfigError, match="smaller"):
+        LipTask(replace(grown, start=""), store, tmp_path / "none")
+
+
 def test_ear_of_other_layers_is_refused(tiny_expert: Path, tmp_path: Path) -> None:
     config = small(tiny_wav2lip(), hears_as_expert=True, expert=str(tiny_expert))
     with pytest.raises(ConfigError, match="other layers"):

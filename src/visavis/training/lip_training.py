@@ -35,6 +35,7 @@ from visavis.training.data.sync_augmentation import SyncAugmentation, augment_me
 from visavis.training.data.sync_clips import WINDOW_FRAMES, Clips, StoredClip
 from visavis.training.lip_judge import LipJudge
 from visavis.training.loop import LAST
+from visavis.training.losses.growth import Growth
 from visavis.training.losses.lip_sync import FrozenExpert, load_expert
 from visavis.training.losses.perceptual import PerceptualLoss
 from visavis.training.losses.quality_critic import CriticObjective, QualityCritic, fool
@@ -45,6 +46,8 @@ _HEARD = 8
 """Batches of sound that an ear's norms are settled on."""
 _LIT = 64
 """Clips whose light is measured."""
+_MOUTH = ((0.5, 0.86), (0.24, 0.76))
+"""Rows and columns of crops within which mouths lie, as shares of the side."""
 SyncStart: TypeAlias = Literal["ready", "always"]
 
 
@@ -70,11 +73,15 @@ class LipTrainConfig:
         hears_as_expert: Begin with the expert's ear; the generator's has the same layers then.
         start: Checkpoint of a generator of half the width, or of the same, to begin with; see
             `Wav2Lip.grow_from`. Empty for none.
+        growing_steps: First steps in which the outer layers of what grew from a smaller one learn alone, to do
+            for the rest what the smaller one's did; see `Growth`.
         shut_references: Share of the samples whose reference is one frame with the mouth shut, as that of an
             avatar is. With references of any mouth a generator learns to copy what it sees there, and opens
             an avatar's mouth too little.
         critic_weight: Of being taken for real by the critic of quality; 0 for no critic. 0.07 is
             the published one.
+        mouth_weight: Of the absolute error of the middle of the lower half, where the mouth is, beside that of all
+            that is drawn.
         lpips_weight: Of LPIPS of the lower half.
         looks_at: Frames of each five that LPIPS and features are computed of.
         feature_weight: Of the absolute difference of the backbone's features.
@@ -112,8 +119,10 @@ class LipTrainConfig:
     ear_weight: float = 0.0
     hears_as_expert: bool = False
     start: str = ""
+    growing_steps: int = 0
     shut_references: float = 0.0
     critic_weight: float = 0.0
+    mouth_weight: float = 0.0
     lpips_weight: float = 0.1
     looks_at: int = WINDOW_FRAMES
     feature_weight: float = 0.0
@@ -137,6 +146,7 @@ class LipObjective(nn.Module):
         expert: Frozen, or None.
         looks: The perceptual loss, or None.
         critic: Learns beside, or None.
+        growth: Of the first ``growing_steps`` steps, or None.
     """
 
     sync_on: Tensor
@@ -148,9 +158,10 @@ class LipObjective(nn.Module):
         expert: FrozenExpert | None,
         looks: PerceptualLoss | None,
         critic: QualityCritic | None,
+        growth: Growth | None = None,
     ) -> None:
         super().__init__()
-        self.network, self.expert, self.looks = network, expert, looks
+        self.network, self.expert, self.looks, self.growth = network, expert, looks, growth
         # In a tuple, so that its weights are not this module's.
         self._critic = (critic,)
         self._config = config
@@ -177,21 +188,35 @@ class LipObjective(nn.Module):
                 mel = augment_mel(mel, config.sound, batch["seed"])
             if config.loop.channels_last:
                 face = face.contiguous(memory_format=torch.channels_last)
-        heard = self.network.encode_audio(mel.flatten(0, 1)[:, None])
-        made = draw(self.network, heard, face, top).float()
+        mel = mel.flatten(0, 1)[:, None]
+        growing = self.growth if step < config.growing_steps else None
+        if growing is not None:
+            made, apart = growing(self.network, mel, face, top)
+            made = made.float()
+        else:
+            heard = self.network.encode_audio(mel)
+            made = draw(self.network, heard, face, top).float()
         real = wanted.flatten(0, 1)[:, :, top:]
         half = size // 2 - top
         made_half, real_half = made[:, :, half:], real[:, :, half:]
         total = l1 = (made - real).abs().mean()
         parts = {"l1": l1}
-        if self.ear is not None:
+        if config.mouth_weight:
+            rows, columns = (slice(round(a * size), round(b * size)) for a, b in _MOUTH)
+            rows = slice(rows.start - top, rows.stop - top)
+            mouth = (made[:, :, rows, columns] - real[:, :, rows, columns]).abs().mean()
+            total, parts["mouth"] = total + config.mouth_weight * mouth, mouth
+        if growing is not None:
+            total, parts["growth"] = total + apart, apart
+        if self.ear is not None and growing is None:
             assert self.expert is not None
             with torch.no_grad():
                 meant = self.expert.network.encode_audio(batch["mel"].flatten(0, 1)[:, None])
             told = self.ear(heard.flatten(1)).float()
             ear = (1 - nn.functional.cosine_similarity(told, meant.float())).mean()
             total, parts["ear"] = total + config.ear_weight * ear, ear
-        if self.expert is not None and config.sync_weight and bool(self.sync_on):
+        asks_expert = config.sync_weight and bool(self.sync_on) and growing is None
+        if self.expert is not None and asks_expert:
             frames = made_half.unflatten(0, (-1, WINDOW_FRAMES))
             sync = self.expert(frames, batch["sync_mel"])
             total, parts["sync"] = total + config.sync_weight * sync, sync
@@ -252,9 +277,10 @@ class LipTask(Task):
             expert if config.sync_weight or config.ear_weight else None,
             PerceptualLoss(config.backbone) if looks else None,
             critic,
+            _find_growth(config),
         )
         self.critic = CriticObjective(critic) if critic is not None else None
-        self.frozen = ("expert.", "looks.")
+        self.frozen = ("expert.", "looks.", "growth.")
         self.samples = (config.batch * WINDOW_FRAMES, "frames")
         self._config = config
         self._batches = LipBatches(
@@ -341,6 +367,15 @@ def _find_light(store: Clips, clips: Sequence[StoredClip]) -> tuple[int, ...]:
         return ()
     light = np.mean([light_of(store.frames(clip, [0])) for clip in _first(clips, _LIT)], 0)
     return tuple(int(value) for value in light.round())
+
+
+def _find_growth(config: LipTrainConfig) -> Growth | None:
+    if not config.growing_steps:
+        return None
+    smaller = load_network(Path(config.start)) if config.start else None
+    if smaller is None or len(smaller.config.face) >= len(config.network.face):
+        raise ConfigError("growing_steps asks for start=, a smaller generator to grow from")
+    return Growth(smaller)
 
 
 def _first(clips: Sequence[Any], most: int) -> Sequence[Any]:
