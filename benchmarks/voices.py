@@ -10,7 +10,9 @@ The recognisers are whisper-base and the small vosk model of the language; ``--w
 another Whisper in CTranslate2's format, such as whisper-small. Both sides are written out by the normaliser before they are
 compared, so that "50%" against "百分之五十" is no error; figures are read as quantity or digit by
 digit, whichever is nearer. For Chinese the errors in pinyin with tones are counted too: a recogniser that
-writes another character of the same sound has heard right. Also printed: seconds of computing for a second of sound, the delay of
+writes another character of the same sound has heard right. And the errors that are left when what was heard is
+written as the sample base writes what sounds the same (`visavis.knowledge.sound_alikes`), as the product does with
+questions: by the whole base, and by the base without the pairs whose answers are spoken. Also printed: seconds of computing for a second of sound, the delay of
 the first sound, the mean pitch and the level.
 """
 
@@ -20,13 +22,16 @@ import argparse
 import json
 import re
 import time
+from collections import Counter
 
 import numpy as np
 
 from visavis.core.registry import load
 from visavis.core.types import Language, Sentence
-from visavis.knowledge.base import samples_folder
+from visavis.knowledge.base import load_samples, samples_folder
+from visavis.knowledge.sound_alikes import SoundAlikes
 from visavis.models.assets import locate
+from visavis.models.common.simplified import to_simplified
 from visavis.pipeline.sentences import split_sentences
 from visavis.stages.synthesizers.text.chinese_numbers import read_digits
 from visavis.stages.synthesizers.text.normalize import normalize
@@ -122,7 +127,7 @@ def texts_of(kind: str, language: Language) -> list[str]:
         lines = (samples_folder() / f"government_{language}.jsonl").read_text("utf-8")
         answers = [answer for line in lines.splitlines() if (answer := json.loads(line)["answer"])]
         # None of these was heard while the default voice was chosen: that was done on others.
-        return answers[2::12]
+        return [*answers[2::12], *answers[5::12]]
     return SENTENCES[language]
 
 
@@ -142,6 +147,17 @@ def write_out(text: str, language: Language, digits: bool = False) -> list[str]:
         text = re.sub(r"\d", r" \g<0> ", text)
     said = normalize(text, "en") if text.strip(" .") else ""
     return re.findall(r"[a-z']+", said.lower().replace("-", " "))
+
+
+def base_without(texts: list[str]) -> SoundAlikes:
+    """How the Chinese sample base writes what sounds the same, were some of its answers not in it."""
+    return SoundAlikes(
+        text
+        for base in load_samples()
+        for pair in base.pairs
+        if pair.language == "zh" and pair.answer not in texts
+        for text in (*pair.wordings, pair.answer)
+    )
 
 
 def pinyin_of(characters: list[str]) -> list[str]:
@@ -228,9 +244,10 @@ def main() -> None:
         language: Language = arguments.language or voice.languages[0]
         texts = texts_of(arguments.text, language)[:count]
         recognisers = Recognisers(language, arguments.whisper)
-        wrong: dict[str, int] = dict.fromkeys(
-            ("whisper", "vosk", "whisper_pinyin", "vosk_pinyin"), 0
+        respelling = (
+            {"others": base_without(texts), "base": base_without([])} if language == "zh" else {}
         )
+        wrong: Counter[str] = Counter(whisper=0, vosk=0)
         total = 0
         computed = sounded = 0.0
         first, levels, pitches = [], [], []
@@ -258,6 +275,12 @@ def main() -> None:
                 readings = [write_out(heard, language, digits) for digits in (False, True)]
                 errors = min(edit_distance(said, reading) for reading in readings)
                 wrong[name] += errors
+                for known, alikes in respelling.items():
+                    written = alikes.repair(to_simplified(heard, "zh-cn"))
+                    wrong[f"{name}_by_{known}"] += min(
+                        edit_distance(said, write_out(written, language, digits))
+                        for digits in (False, True)
+                    )
                 if language == "zh":
                     wrong[f"{name}_pinyin"] += min(
                         edit_distance(pinyin_of(said), pinyin_of(reading)) for reading in readings
@@ -269,11 +292,7 @@ def main() -> None:
             "language": language,
             "text": arguments.text,
             "sentences": len(texts),
-            "error_rates": {
-                k: round(v / total, 4)
-                for k, v in wrong.items()
-                if language == "zh" or k in ("whisper", "vosk")
-            },
+            "error_rates": {name: round(count / total, 4) for name, count in wrong.items()},
             "cpu_seconds_per_second": round(computed / sounded, 3),
             "first_sound_s": round(float(np.median(first)), 2),
             "pitch_hz": round(float(np.median(pitches))),

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visavis.apps.assemble import Cast, VoiceRouter, check_output, clean_text
+from visavis.apps.settings import Settings
+from visavis.core import registry
 from visavis.core.errors import OutputUnwritable, TextUnusable, UnknownStage, UnknownVoice
-from visavis.core.types import Sentence
+from visavis.core.types import Sentence, Transcript
 from visavis.stages import fakes
 
 
@@ -40,6 +44,38 @@ class TestVoiceRouter:
         with pytest.raises(UnknownVoice, match="tone_low, tone_high"):
             async for _ in VoiceRouter().speak(Sentence(1, 0, "Hi", "en"), "nobody"):
                 pass
+
+
+class TestRespelling:
+    def test_questions_are_written_as_the_base_writes_them(self) -> None:
+        cast = Cast()
+        heard = Transcript("我想提取恭喜金。", True, 0.0, 2.0, "zh")
+        assert cast.respell(replace(heard, text="我想提取攻击金。")).text == "我想提取公积金。"
+        # Another sound, another language, another wish.
+        assert cast.respell(heard) is heard
+        english = replace(heard, language="en")
+        assert cast.respell(english) is english
+        plain = Cast(Settings(respell=False))
+        assert plain.respell(replace(heard, text="攻击金")).text == "攻击金"
+
+    def test_the_recogniser_of_questions_does_and_that_of_files_does_not(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[Any] = []
+
+        class Hears:
+            def __init__(self, language: str, hint: str, respell: Any) -> None:
+                given.append((language, hint, respell))
+
+        monkeypatch.setattr(registry, "load", lambda kind, name: Hears)
+        cast = Cast(Settings(hint="公积金"))
+        assert cast.recognizer is cast.recognizer
+        cast.make_recognizer("en", "names")
+        assert given == [("auto", "公积金", cast.respell), ("en", "names", None)]
+
+    def test_a_responder_without_a_base_changes_nothing(self, cast: Cast) -> None:
+        heard = Transcript("攻击金", True, 0.0, 1.0, "zh")
+        assert cast.respell(heard) is heard
 
 
 class TestVoices:

@@ -18,12 +18,19 @@ def test_each_kind_of_value_is_read() -> None:
             "VISAVIS_SIZE": "720",
             "VISAVIS_INTENSITY": "0.8",
             "VISAVIS_LABEL": "no",
+            "VISAVIS_RESPELL": "off",
             "VISAVIS_EMOTION": "happy",
             "VISAVIS_LANGUAGE": "en",
         }
     )
     assert settings == Settings(
-        avatar="lin", size=720, intensity=0.8, label=False, emotion="happy", language="en"
+        avatar="lin",
+        size=720,
+        intensity=0.8,
+        label=False,
+        respell=False,
+        emotion="happy",
+        language="en",
     )
 
 
@@ -38,6 +45,7 @@ def test_each_kind_of_value_is_read() -> None:
         ("EMOTION", "bored"),
         ("LANGUAGE", "fr"),
         ("LABEL", "maybe"),
+        ("RESPELL", "2"),
         ("SEED", "-1"),
         ("MAX_CHARACTERS", "0"),
     ],

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,6 +101,22 @@ async def test_vosk_shows_words_while_they_are_spoken() -> None:
     assert len(partial[0]) < len(partial[-1])
     assert heard[-1].is_final
     assert " " not in heard[-1].text
+
+
+@assets
+@pytest.mark.parametrize("name", STAGES)
+async def test_what_was_heard_is_respelt_before_it_is_given_out(name: str) -> None:
+    def respell(heard: Transcript) -> Transcript:
+        assert heard.is_final
+        return replace(heard, text=f"<{heard.text}>")
+
+    stage = STAGES[name]("zh", respell=respell)
+    for transcript in await hear(stage, speech("zh")):
+        assert transcript.text.startswith("<") == transcript.is_final
+    if isinstance(stage, WhisperRecognizer):
+        quick = stage.understand(speech("zh"))
+        assert quick is not None
+        assert quick.text.startswith("<今天")
 
 
 @assets

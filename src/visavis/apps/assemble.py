@@ -17,7 +17,17 @@ from visavis.core.protocols import Versioned
 if TYPE_CHECKING:
     from visavis.apps.speech_shelf import SpeechShelf
     from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
-    from visavis.core.types import Avatar, Emotion, Language, Sentence, Speech, Voice
+    from visavis.core.types import (
+        Avatar,
+        Emotion,
+        Language,
+        Respell,
+        Sentence,
+        Speech,
+        Transcript,
+        Voice,
+    )
+    from visavis.knowledge.sound_alikes import SoundAlikes
     from visavis.pipeline.conversation import Conversation
     from visavis.pipeline.events import EventHub
 
@@ -184,6 +194,7 @@ class Cast:
     _router: VoiceRouter | None = None
     _recognizer: Recognizer | None = None
     _responder: Responder | None = None
+    _alikes: SoundAlikes | None = None
 
     def load_avatar(self) -> Avatar:
         """Load or make the avatar."""
@@ -235,11 +246,40 @@ class Cast:
 
     @property
     def recognizer(self) -> Recognizer:
-        """The recogniser, made when it is needed first."""
+        """The recogniser of questions, made when it is needed first."""
         if self._recognizer is None:
-            stage = registry.load("recognizers", self.settings.recognizer)
-            self._recognizer = _make(stage, hint=self.settings.hint)
+            self._recognizer = self.make_recognizer(respell=self.respell)
         return self._recognizer
+
+    def make_recognizer(
+        self,
+        language: Language | Literal["auto"] = "auto",
+        hint: str = "",
+        respell: Respell | None = None,
+    ) -> Recognizer:
+        """Make the recogniser that is set; weights are shared by all that are made.
+
+        Args:
+            language: What is spoken.
+            hint: Words that are likely; empty for those that are set.
+            respell: See `respell`; None for what is no question to this base.
+        """
+        stage = registry.load("recognizers", self.settings.recognizer)
+        made: Recognizer = _make(
+            stage, language=language, hint=hint or self.settings.hint, respell=respell
+        )
+        return made
+
+    def respell(self, heard: Transcript) -> Transcript:
+        """Write a question as the base does where that sounds the same; see `SoundAlikes`."""
+        if heard.language != "zh" or not self.settings.respell:
+            return heard
+        if self._alikes is None:
+            from visavis.knowledge.sound_alikes import SoundAlikes
+
+            bases = getattr(self.responder, "bases", ())
+            self._alikes = SoundAlikes(text for base in bases for text in base.texts("zh"))
+        return self._alikes.repair_transcript(heard)
 
     @property
     def responder(self) -> Responder:

@@ -72,7 +72,7 @@ async def render_audio(
             await record(conversation, turn, writer, tail=0, progress=progress)
     files = []
     if subtitles:
-        files = save_subtitles(output, await transcribe_cues(cast.recognizer, audio))
+        files = save_subtitles(output, await transcribe_cues(cast.make_recognizer(), audio))
     return _result(output, files, writer.duration, notes)
 
 

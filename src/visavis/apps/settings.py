@@ -21,6 +21,7 @@ class Settings:
         recognizer: Stage that hears.
         hint: Words that questions are likely to hold; it settles what sounds the same. The default
             is of the sample base.
+        respell: Whether questions are written as the base writes what sounds the same.
         responder: Stage that answers.
         animator: Stage that shows the face.
         weights: What the animator draws with, where it needs a choice; empty for the avatar's own.
@@ -42,6 +43,7 @@ class Settings:
 
     recognizer: str = "whisper"
     hint: str = "办理、补办、居住证、身份证、社保卡、护照、公积金。"
+    respell: bool = True
     responder: str = "faq"
     animator: str = "puppet"
     weights: str = ""
@@ -96,7 +98,7 @@ def _parse(name: str, text: str) -> Any:
         if text not in _CHOICES[name]:
             raise ConfigError(f"{variable} is {text!r}; set one of {', '.join(_CHOICES[name])}")
         return text
-    if name == "label":
+    if name in ("label", "respell"):
         if text.lower() not in _WORDS:
             raise ConfigError(f"{variable} is {text!r}; set it to yes or no")
         return _WORDS[text.lower()]

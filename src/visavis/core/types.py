@@ -7,7 +7,7 @@ divides 16, 24 and 48 kHz.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -108,6 +108,10 @@ class Transcript:
     end: float
     language: Language | None = None
     words: tuple[Word, ...] = ()
+
+
+Respell: TypeAlias = Callable[[Transcript], Transcript]
+"""Changes what was heard: a word for another one of the same sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,7 @@ __all__ = [
     "Mark",
     "Message",
     "Picture",
+    "Respell",
     "Segment",
     "Sentence",
     "Speech",

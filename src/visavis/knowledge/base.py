@@ -92,6 +92,13 @@ class Base:
         present = {p.language for p in self.pairs if not p.is_gap}
         return tuple(language for language in _LANGUAGES if language in present)
 
+    def texts(self, language: Language) -> Iterator[str]:
+        """Every wording and answer in a language."""
+        for pair in self.pairs:
+            if pair.language == language:
+                yield from pair.wordings
+                yield pair.answer
+
 
 def load_base(path: Path) -> Base:
     """Read a base from a JSON Lines file: UTF-8, one object a line.

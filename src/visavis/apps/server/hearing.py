@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from visavis.apps.answering import check_length
-from visavis.core import registry
 from visavis.core.types import Language, Transcript
 from visavis.pipeline.bridge import Worker
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
-    from visavis.core.protocols import Recognizer
 
 HEARING_RATE = 16_000
 _CHUNK_SECONDS = 0.5
@@ -40,7 +38,7 @@ async def transcribe_file(
     worker = Worker("transcribing")
     try:
         await worker.call(lambda: check_length(path, longest, "send a shorter one"))
-        recognizer = await worker.call(lambda: choose_recognizer(cast, language, hint))
+        recognizer = await worker.call(lambda: cast.make_recognizer(language, hint))
         heard = worker.iterate(
             lambda: recognizer.transcribe(
                 iterate_async(iterate_audio(path, HEARING_RATE, _CHUNK_SECONDS))
@@ -54,18 +52,6 @@ async def transcribe_file(
             await heard.aclose()
     finally:
         await worker.close()
-
-
-def choose_recognizer(cast: Cast, language: Language | Literal["auto"], hint: str) -> Recognizer:
-    """Take the cast's recogniser, or one told what is spoken where it can be told."""
-    if language == "auto" and not hint:
-        return cast.recognizer
-    stage = registry.load("recognizers", cast.settings.recognizer)
-    try:
-        made: Recognizer = stage(language=language, hint=hint or cast.settings.hint)
-    except TypeError:
-        return cast.recognizer
-    return made
 
 
 def join_texts(transcripts: list[Transcript]) -> str:

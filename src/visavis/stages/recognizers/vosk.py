@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from visavis.core.language import is_han
-from visavis.core.types import Floats, Language, Transcript, Waveform, Word
+from visavis.core.types import Floats, Language, Respell, Transcript, Waveform, Word
 from visavis.models.assets import locate
 from visavis.models.silero.predictor import SAMPLE_RATE
 from visavis.stages.recognizers.turns import Listener, Turn
@@ -42,10 +42,14 @@ class VoskRecognizer:
     Args:
         language: What is spoken. ``auto`` runs both models over the first two seconds of each turn
             and goes on with the one that is surer of its words; partial results begin after that.
+        respell: Changes final transcripts before they are given out, or None.
     """
 
-    def __init__(self, language: Language | Literal["auto"] = "auto") -> None:
+    def __init__(
+        self, language: Language | Literal["auto"] = "auto", *, respell: Respell | None = None
+    ) -> None:
         self._languages = LANGUAGES if language == "auto" else (language,)
+        self._respell = respell
 
     async def transcribe(self, audio: AsyncIterator[Waveform]) -> AsyncIterator[Transcript]:
         """Yield partial and final transcripts of each turn.
@@ -62,12 +66,15 @@ class VoskRecognizer:
         async for sound in audio:
             for transcript in talk.hear(sound):
                 heard = heard or transcript.is_final
-                yield transcript
+                yield self._write(transcript)
         for transcript in talk.finish():
             heard = True
-            yield transcript
+            yield self._write(transcript)
         if not heard:
             listener.refuse()
+
+    def _write(self, heard: Transcript) -> Transcript:
+        return self._respell(heard) if self._respell is not None and heard.is_final else heard
 
 
 class _Talk:

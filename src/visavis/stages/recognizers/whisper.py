@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from visavis.core.language import is_han
-from visavis.core.types import Floats, Language, Transcript, Waveform, Word
+from visavis.core.types import Floats, Language, Respell, Transcript, Waveform, Word
 from visavis.models.assets import locate
 from visavis.models.common.simplified import to_simplified
 from visavis.models.runtime import default_threads
@@ -52,6 +52,7 @@ class WhisperRecognizer:
         language: What is spoken; ``auto`` decides between Chinese and English for each turn.
         hint: Words that are likely to occur, such as names and terms, in the language spoken. It
             settles homophones, which Whisper base often gets wrong in Chinese.
+        respell: Changes what was heard before it is given out, or None.
         threads: For one inference.
     """
 
@@ -60,10 +61,12 @@ class WhisperRecognizer:
         language: Language | Literal["auto"] = "auto",
         *,
         hint: str = "",
+        respell: Respell | None = None,
         threads: int | None = None,
     ) -> None:
         self._language = language
         self._hint = hint.strip()
+        self._respell = respell or _as_heard
         self._threads = threads or default_threads()
 
     async def transcribe(self, audio: AsyncIterator[Waveform]) -> AsyncIterator[Transcript]:
@@ -113,7 +116,7 @@ class WhisperRecognizer:
         if unsure or not _content(text) or _content(text) == _content(CHINESE_PROMPT):
             return None
         begin = turn.offset / turn.sample_rate
-        return Transcript(text, True, begin, begin + turn.duration, language)
+        return self._respell(Transcript(text, True, begin, begin + turn.duration, language))
 
     def _recognize(self, model: Any, listener: Listener, turn: Turn) -> Transcript | None:
         language = self._language if self._language != "auto" else _language_of(model, turn.samples)
@@ -135,7 +138,7 @@ class WhisperRecognizer:
         text = tidy_text("".join(s.text for s in kept), language)
         if not text or _content(text) == _content(CHINESE_PROMPT):
             return None
-        return Transcript(
+        heard = Transcript(
             text,
             is_final=True,
             start=words[0].start if words else begin,
@@ -143,6 +146,7 @@ class WhisperRecognizer:
             language=language,
             words=words,
         )
+        return self._respell(heard)
 
     @staticmethod
     def _decode(
@@ -168,6 +172,10 @@ class WhisperRecognizer:
             if segment.end >= len(samples) / SAMPLE_RATE - _TAIL:
                 break
         return kept
+
+
+def _as_heard(heard: Transcript) -> Transcript:
+    return heard
 
 
 def tidy_text(text: str, language: Language) -> str:

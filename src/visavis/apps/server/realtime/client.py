@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from visavis.apps.server.hearing import choose_recognizer, join_texts
+from visavis.apps.server.hearing import join_texts
 from visavis.apps.server.protocol import commands
 from visavis.apps.server.realtime.telling import Telling
 from visavis.apps.server.realtime.wire import (
@@ -246,8 +246,9 @@ class Realtime:
         worker = Worker("transcribing")
         try:
             async with self._house.desk:
+                cast = self._house.cast
                 recognizer = await worker.call(
-                    lambda: choose_recognizer(self._house.cast, self._language, "")
+                    lambda: cast.make_recognizer(self._language, respell=cast.respell)
                 )
                 heard = worker.iterate(lambda: recognizer.transcribe(source()))
                 found: list[Transcript] = [t async for t in heard if t.is_final]

@@ -53,18 +53,6 @@ class ModelEars:
         return self._words.follow(samples)
 
 
-def make_recognizer(cast: Cast, language: Language | Literal["auto"]) -> Recognizer:
-    """Make the cast's recogniser for one language; its weights are shared by all."""
-    from visavis.apps.assemble import _make
-    from visavis.core import registry
-
-    if language == "auto":
-        return cast.recognizer
-    stage = registry.load("recognizers", cast.settings.recognizer)
-    made: Recognizer = _make(stage, hint=cast.settings.hint, language=language)
-    return made
-
-
 async def understand(recognizer: Recognizer, turn: Waveform) -> Transcript | None:
     """Understand one turn of speech, in the recogniser's fast way where it has one."""
     quick: Any = getattr(recognizer, "understand", None)
@@ -92,3 +80,4 @@ def warm_ears(cast: Cast) -> None:
     ears.speech_probability(np.zeros(512, np.float32))
     ears.follow(np.zeros(16_000, np.float32))
     quick(Waveform(np.zeros(16_000, np.float32), 16_000))
+    cast.respell(Transcript("您好", True, 0.0, 1.0, "zh"))

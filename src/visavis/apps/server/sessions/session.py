@@ -15,7 +15,7 @@ from visavis.apps.server.protocol import events as told
 from visavis.apps.server.sessions.audience import Audience
 from visavis.apps.server.sessions.citing import CitingResponder
 from visavis.apps.server.sessions.dialogue import Dialogue
-from visavis.apps.server.sessions.ears import ModelEars, make_recognizer
+from visavis.apps.server.sessions.ears import ModelEars
 from visavis.apps.server.sessions.listening import Listening
 from visavis.apps.server.sessions.narrator import Narrator
 from visavis.apps.server.sessions.opening import Part, open_face
@@ -301,7 +301,9 @@ class LiveSession:
         return ModelEars(self._language, self._guess_language())
 
     def _make_recognizer(self) -> Recognizer:
-        return make_recognizer(self._cast, self._language)
+        if self._language == "auto":
+            return self._cast.recognizer
+        return self._cast.make_recognizer(self._language, respell=self._cast.respell)
 
     def _guess_language(self) -> Language:
         if self._language != "auto":
