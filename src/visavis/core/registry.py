@@ -10,7 +10,13 @@ from visavis.core.errors import MissingExtra, UnknownStage
 Kind: TypeAlias = Literal["recognizers", "responders", "synthesizers", "animators", "enhancers"]
 KINDS: tuple[Kind, ...] = ("recognizers", "responders", "synthesizers", "animators", "enhancers")
 
-_EXTRA_OF = {"torch": "train", "aiortc": "live", "fastapi": "live", "gradio": "studio"}
+_EXTRA_OF = {
+    "torch": "train",
+    "aiortc": "live",
+    "fastapi": "live",
+    "gradio": "studio",
+    "openai": "llm",
+}
 
 
 def names(kind: Kind) -> list[str]:
