@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from visavis.core.types import Transcript
+from visavis.models.common.chinese_words import load_jieba
 
 LONGEST = 4
 """Syllables of a run."""
@@ -45,7 +46,7 @@ class SoundAlikes:
             if room < 0:
                 break
             for run in _RUN.findall(text):
-                words.update(word for word in _cut(run) if len(word) == 2)
+                words.update(word for word in load_jieba().cut(run) if len(word) == 2)
                 counts.update(_pieces(run))
         self._known = frozenset(written for written, _ in counts)
         self._words = frozenset(words)
@@ -112,22 +113,11 @@ def _keeps_figures(said: str, meant: str) -> bool:
 
 def _likely(run: str) -> float:
     """Log probability of the likeliest words that a text is made of, each by itself."""
-    import jieba
-
+    words = load_jieba().dt
     route: dict[int, tuple[float, int]] = {}
-    jieba.dt.calc(run, jieba.dt.get_DAG(run), route)
+    words.calc(run, words.get_DAG(run), route)
     return route[0][0]
 
 
-def _cut(text: str) -> Sequence[str]:
-    import jieba
-
-    cut: list[str] = jieba.lcut(text)
-    return cut
-
-
 def _is_word(text: str) -> bool:
-    import jieba
-
-    jieba.initialize()
-    return bool(jieba.dt.FREQ.get(text))
+    return bool(load_jieba().dt.FREQ.get(text))

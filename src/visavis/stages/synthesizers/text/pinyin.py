@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import re
-import threading
 from functools import lru_cache
 
 from visavis.core.language import is_han
-
-_lock = threading.Lock()
+from visavis.models.common.chinese_words import load_jieba
 
 _WORDS = {
     "照片": "zhao4 pian4", "爸爸": "ba4 ba5", "妈妈": "ma1 ma5", "谢谢": "xie4 xie5", "朋友": "peng2 you5",
@@ -46,13 +43,7 @@ _PRONOUN = re.compile(r"[我你您他她它们]$")
 
 def cut_words(text: str) -> list[str]:
     """Cut a run of Chinese characters into words that join to it."""
-    import jieba
-
-    with _lock:
-        if not jieba.dt.initialized:
-            # It reports the loading of its dictionary to stderr otherwise.
-            jieba.setLogLevel(logging.WARNING)
-            jieba.initialize()
+    jieba = load_jieba()
     words: list[str] = []
     for i, part in enumerate(_DIGITS.split(text)):
         words += _group_digits(part) if i % 2 else jieba.cut(part)
