@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from visavis.core.errors import FileUnreadable
-from visavis.knowledge.base import load_base, load_samples
+from visavis.knowledge.base import Attachment, load_base, load_samples
 
 GOOD: dict[str, Any] = {
     "id": "a-1",
@@ -33,6 +35,52 @@ def test_reads_what_was_written(tmp_path: Path) -> None:
     assert base.languages == ("zh",)
     assert base.pairs[0].wordings == ("怎么办?", "如何办")
     assert (base.pairs[1].emotion, base.pairs[1].intensity) == ("happy", 1.0)
+
+
+def test_days_and_attachments_are_read(tmp_path: Path) -> None:
+    link = {"kind": "link", "value": "https://city.example/a", "label": "申请表"}
+    row = {
+        **GOOD, "valid_from": "2026-01-01", "valid_to": "2026-12-31",
+        "attachments": [link, {"kind": "phone", "value": "12345"}],
+    }  # fmt: skip
+    (pair,) = load_base(write(tmp_path / "b.jsonl", row)).pairs
+    assert pair.attachments == (
+        Attachment("link", "https://city.example/a", "申请表"),
+        Attachment("phone", "12345"),
+    )
+    days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 12, 31), date(2027, 1, 1)]
+    assert [pair.holds_on(day) for day in days] == [False, True, True, False]
+    assert replace(pair, valid_from=None, valid_to=None).holds_on(date(1900, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("valid_from", "2026-13-01", "write a day as 2026-01-31"),
+        ("valid_to", 20260101, "write a day as 2026-01-31"),
+        ("attachments", "https://a.example", "list of objects"),
+        ("attachments", [{"kind": "fax", "value": "1"}], "link, phone or office"),
+        (
+            "attachments",
+            [{"kind": "phone", "value": "1", "colour": "red"}],
+            "link, phone or office",
+        ),
+        ("attachments", [{"kind": "link", "value": "javascript:alert(1)"}], "https://"),
+        ("attachments", [{"kind": "phone", "value": " "}], "is empty"),
+        ("attachments", [{"kind": "phone", "value": "1"}] * 11, "more than 10"),
+    ],
+)
+def test_a_wrong_day_or_attachment_is_told(
+    tmp_path: Path, field: str, value: object, said: str
+) -> None:
+    with pytest.raises(FileUnreadable, match=said):
+        load_base(write(tmp_path / "b.jsonl", {**GOOD, field: value}))
+
+
+def test_an_answer_does_not_end_before_it_begins(tmp_path: Path) -> None:
+    row = {**GOOD, "valid_from": "2026-02-01", "valid_to": "2026-01-31"}
+    with pytest.raises(FileUnreadable, match="before 'valid_from'"):
+        load_base(write(tmp_path / "b.jsonl", row))
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from visavis.core.errors import FileUnreadable
 from visavis.core.types import EMOTIONS, Emotion, Language
@@ -27,8 +28,27 @@ _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _LANGUAGES: tuple[Language, ...] = get_args(Language)
 _FIELDS = {
     "id", "language", "topic", "question", "aliases", "answer", "source", "sample", "emotion",
-    "intensity",
+    "intensity", "valid_from", "valid_to", "attachments",
 }  # fmt: skip
+
+AttachmentKind: TypeAlias = Literal["link", "phone", "office"]
+ATTACHMENT_KINDS: tuple[AttachmentKind, ...] = ("link", "phone", "office")
+MAX_ATTACHMENTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What is shown beside an answer and not spoken.
+
+    Attributes:
+        kind: A web address, a telephone number, or a place to go to.
+        value: The address, the number, or where the place is.
+        label: What it is, in the pair's language; empty where the value says it.
+    """
+
+    kind: AttachmentKind
+    value: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,9 @@ class Pair:
         sample: Made up for demonstration, not official advice.
         emotion: How the answer is said.
         intensity: Of the emotion, 0..1.
+        valid_from: First day on which the answer holds; None for always.
+        valid_to: Last day on which it holds.
+        attachments: Shown beside the answer.
     """
 
     id: str
@@ -60,6 +83,14 @@ class Pair:
     sample: bool = False
     emotion: Emotion = "neutral"
     intensity: float = 0.3
+    valid_from: date | None = None
+    valid_to: date | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+    def holds_on(self, day: date) -> bool:
+        """Whether the answer holds on a day."""
+        begun = self.valid_from is None or self.valid_from <= day
+        return begun and (self.valid_to is None or day <= self.valid_to)
 
     @property
     def is_gap(self) -> bool:
@@ -79,12 +110,14 @@ class Base:
     Attributes:
         name: Of the file, without its ending.
         pairs: Ids are unique within a language.
-        digest: SHA-256 of the file.
+        digest: SHA-256 of the file, or what else changes whenever the pairs do.
+        synonyms: Groups of words that mean the same here.
     """
 
     name: str
     pairs: tuple[Pair, ...]
     digest: str = ""
+    synonyms: tuple[tuple[str, ...], ...] = ()
 
     @property
     def languages(self) -> tuple[Language, ...]:
@@ -104,8 +137,9 @@ def load_base(path: Path) -> Base:
     """Read a base from a JSON Lines file: UTF-8, one object a line.
 
     A row has ``id``, ``language`` (zh or en), ``question`` and ``answer`` (null for a known gap); it
-    may have ``aliases``, ``topic``, ``source``, ``sample``, ``emotion`` and ``intensity``. Empty lines
-    are passed over.
+    may have ``aliases``, ``topic``, ``source``, ``sample``, ``emotion``, ``intensity``, ``valid_from``
+    and ``valid_to`` (2026-01-31), and ``attachments`` (objects of ``kind``, ``value`` and ``label``).
+    Empty lines are passed over.
 
     Raises:
         FileUnreadable: The file cannot be read, or a row is wrong; the message names the line.
@@ -220,7 +254,45 @@ def _parse(path: Path, number: int, row: dict[str, Any]) -> Pair:
         sample=sample,
         emotion=emotion,
         intensity=float(intensity),
+        valid_from=(begin := _day(path, number, row, "valid_from")),
+        valid_to=_day(path, number, row, "valid_to", begin),
+        attachments=_parse_attachments(path, number, row.get("attachments", [])),
     )
+
+
+def _day(
+    path: Path, number: int, row: dict[str, Any], field: str, earliest: date | None = None
+) -> date | None:
+    value = row.get(field)
+    if value is None:
+        return None
+    try:
+        day = date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise _wrong(path, number, f"{field!r} is {value!r}; write a day as 2026-01-31") from None
+    if earliest is not None and day < earliest:
+        raise _wrong(path, number, f"{field!r} is {day}, before 'valid_from', {earliest}")
+    return day
+
+
+def _parse_attachments(path: Path, number: int, rows: Any) -> tuple[Attachment, ...]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _wrong(path, number, "'attachments' must be a list of objects")
+    if len(rows) > MAX_ATTACHMENTS:
+        raise _wrong(path, number, f"there are more than {MAX_ATTACHMENTS} attachments")
+    found: list[Attachment] = []
+    for row in rows:
+        kind = row.get("kind")
+        if kind not in ATTACHMENT_KINDS or set(row) - {"kind", "value", "label"}:
+            raise _wrong(
+                path, number, "an attachment has 'kind' (link, phone or office), 'value', 'label'"
+            )
+        value = _text(path, number, row, "value", MAX_QUESTION)
+        if kind == "link" and not value.lower().startswith(("https://", "http://")):
+            raise _wrong(path, number, f"the link {value[:80]!r} does not begin with https://")
+        label = _text(path, number, row, "label", 100, default="")
+        found.append(Attachment(kind, value, label))
+    return tuple(found)
 
 
 def _text(
