@@ -10,6 +10,23 @@ _NUMBER = re.compile(r"[#0?,]*[#0?](?:\.[#0?]+)?")
 _BRACKET = re.compile(r"\[\$([^\]-]*)[^\]]*\]|\[[^\]]*\]")
 
 
+class DayText(str):
+    """What a date cell shows, and the day that it means.
+
+    Attributes:
+        day: The whole date, whatever part of it is shown.
+    """
+
+    __slots__ = ("day",)
+    day: datetime.date
+
+    def __new__(cls, text: str, day: datetime.date) -> DayText:
+        """Make it of the two."""
+        made = super().__new__(cls, text)
+        made.day = day
+        return made
+
+
 def write_value(value: Any, number_format: str = "General") -> str:
     """Write what a cell shows, near enough to be read out.
 

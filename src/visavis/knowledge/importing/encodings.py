@@ -14,8 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from visavis.core.errors import FileUnreadable
-from visavis.knowledge.base import MAX_FILE_BYTES
 
+MAX_FILE_BYTES = 128 << 20
+"""A file of 200,000 pairs of some length has about 100 MB."""
 _SAMPLE_BYTES = 64 << 10
 """What readings are compared on; more of it would not change the verdict."""
 _MARGIN = 6.0

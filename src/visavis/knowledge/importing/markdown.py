@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from visavis.knowledge.importing.rows import Problem, Row, find_field
 from visavis.knowledge.importing.spoken import shorten_blanks, speak_inline, speak_markdown
 
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*)|[ \t]*)")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([\w-]*)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
 _NO_PARAGRAPH = re.compile(r"\s*(?:[-*+>|]|\d+[.)]\s|#)")
 # "**Q1:** text", "- 问：text", "A. text"; a letter needs its mark, and a full stop only fits a letter.
@@ -22,11 +24,27 @@ _LABEL = re.compile(
 _FIELD_LINE = re.compile(
     r"\s*(?:[-*+]\s+)?(?:\*\*|__)?([^:：*_]{1,20})(?:\*\*|__)?\s*[:：](?:\*\*|__)?\s*(.+)"
 )
+_PICKED: dict[str, re.Pattern[str]] = {
+    "source": re.compile(""),
+    "aliases": re.compile(""),
+    "valid_from": re.compile(r"\s*[0-9]"),
+    "valid_to": re.compile(r"\s*[0-9]"),
+    "link": re.compile(r".*https?://", re.IGNORECASE),
+    "phone": re.compile(r"(?:[^0-9]*[0-9]){3}"),
+    "office": re.compile(""),
+}
+"""Fields that a line ``Name: value`` among an answer may give, and what its value must match."""
+_LINK = re.compile(r"\[([^\[\]]{1,200})\]\((https?://[^\s()]+)\)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class _Part:
-    """A question or heading with the lines beneath it."""
+    """A question or heading with the lines beneath it.
+
+    Attributes:
+        fields: Lines of the block ``pair``.
+        plain: Lines of the block ``answer``; none where there is no such block.
+    """
 
     line: int
     title: str
@@ -34,6 +52,12 @@ class _Part:
     body: list[str] = field(default_factory=list)
     answered: bool = False
     values: dict[str, str] = field(default_factory=dict)
+    fields: list[str] = field(default_factory=list)
+    plain: list[str] | None = None
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.plain or self.fields) or any(line.strip() for line in self.body)
 
 
 def read_markdown(text: str) -> Iterator[Row | Problem]:
@@ -41,16 +65,21 @@ def read_markdown(text: str) -> Iterator[Row | Problem]:
 
     Where lines begin with ``Q:`` and ``A:`` (or 问：, 答：), these are the pairs and headings are
     topics. Else each heading with text beneath it is a question, and the nearest heading above it
-    that has none is its topic. Lines ``Source: …`` and ``Aliases: …`` (来源, 相似问法) among the text
-    go to these fields. Answers lose marks and addresses that cannot be spoken.
+    that has none is its topic. Lines ``Source: …``, ``Aliases: …``, ``Valid from: …``,
+    ``Valid to: …``, ``Link: …``, ``Phone: …`` and ``Office: …`` (来源, 相似问法, 生效日期, 失效日期, 链接,
+    电话, 地址) among the text go to these fields; a date, address or number must be there. Answers lose
+    marks and addresses that cannot be spoken.
+
+    Two fenced blocks beneath a question are ours: ``answer`` holds the answer as it is, and ``pair``
+    one JSON object with any field.
     """
     lines = shorten_blanks(text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
     start = _skip_front_matter(lines)
     plain = list(_mark_fences(lines, start))
     labels = {
         _is_question(found[1])
-        for number, line, fenced in plain
-        if not fenced and (found := _LABEL.fullmatch(line))
+        for number, line, fence in plain
+        if fence is None and (found := _LABEL.fullmatch(line))
     }
     if labels == {True, False}:
         yield from _read_labels(plain)
@@ -58,11 +87,11 @@ def read_markdown(text: str) -> Iterator[Row | Problem]:
         yield from _read_headings(plain)
 
 
-def _read_labels(lines: list[tuple[int, str, bool]]) -> Iterator[Row | Problem]:
+def _read_labels(lines: list[tuple[int, str, str | None]]) -> Iterator[Row | Problem]:
     topic, part = "", None
-    for number, line, fenced in lines:
-        label = None if fenced else _LABEL.fullmatch(line)
-        heading = None if fenced else _HEADING.fullmatch(line)
+    for number, line, fence in lines:
+        label = None if fence is not None else _LABEL.fullmatch(line)
+        heading = None if fence is not None else _HEADING.fullmatch(line)
         if label and _is_question(label[1]):
             yield from _finish(part, topic)
             part = _Part(number, label[2])
@@ -78,7 +107,7 @@ def _read_labels(lines: list[tuple[int, str, bool]]) -> Iterator[Row | Problem]:
         elif part is not None and not part.answered:
             part.title += " " + line.strip()
         elif part is not None:
-            _add(part, line, fenced)
+            _add(part, line, fence)
         elif line.strip():
             what = "this text belongs to no question and was passed over"
             yield Problem(f"line {number}", what, "note")
@@ -91,14 +120,14 @@ def _finish(part: _Part | None, topic: str) -> Iterator[Row | Problem]:
     if not part.answered:
         yield Problem(f"line {part.line}", "this question has no answer; write 'A:' beneath it")
         return
-    yield _make_row(part, topic)
+    yield from _make_row(part, topic)
 
 
-def _read_headings(lines: list[tuple[int, str, bool]]) -> Iterator[Row | Problem]:
+def _read_headings(lines: list[tuple[int, str, str | None]]) -> Iterator[Row | Problem]:
     parts: list[_Part] = []
-    for number, line, fenced in lines:
-        heading = None if fenced else _HEADING.fullmatch(line)
-        underline = None if fenced else _UNDERLINE.fullmatch(line)
+    for number, line, fence in lines:
+        heading = None if fence is not None else _HEADING.fullmatch(line)
+        underline = None if fence is not None else _UNDERLINE.fullmatch(line)
         if heading:
             parts.append(_Part(number, _read_title(heading), len(heading[1])))
         elif underline and parts and _has_open_paragraph(parts[-1]):
@@ -107,20 +136,20 @@ def _read_headings(lines: list[tuple[int, str, bool]]) -> Iterator[Row | Problem
         else:
             if not parts:
                 parts.append(_Part(number, ""))
-            _add(parts[-1], line, fenced)
+            _add(parts[-1], line, fence)
     above: list[_Part] = []
     for index, part in enumerate(parts):
         while above and above[-1].level >= part.level:
             above.pop()
-        said = any(line.strip() for line in part.body)
+        said = part.says_something
         deeper = index + 1 < len(parts) and parts[index + 1].level > part.level > 0
         title = speak_inline(part.title)
         place = f"line {part.line}"
         if part.level == 0:
             if said:
                 yield Problem(place, "text before the first heading was passed over", "note")
-        elif said and (not deeper or title.endswith(("?", "？"))):
-            yield _make_row(part, above[-1].title if above else "")
+        elif said and (not deeper or part.fields or title.endswith(("?", "？"))):
+            yield from _make_row(part, above[-1].title if above else "")
         elif said:
             what = "text between a heading and the headings under it was passed over; "
             yield Problem(place, what + "give it a question as its heading to keep it", "note")
@@ -132,21 +161,43 @@ def _read_headings(lines: list[tuple[int, str, bool]]) -> Iterator[Row | Problem
             above.append(_Part(part.line, title, part.level))
 
 
-def _add(part: _Part, line: str, fenced: bool) -> None:
-    found = None if fenced else _FIELD_LINE.fullmatch(line)
+def _add(part: _Part, line: str, fence: str | None) -> None:
+    if fence == "pair":
+        part.fields.append(line)
+        return
+    if fence == "answer":
+        part.plain = [*(part.plain or ()), line]
+        return
+    found = None if fence is not None else _FIELD_LINE.fullmatch(line)
     meant = find_field(found[1]) if found else None
-    if found and meant in ("source", "aliases"):
+    if found and meant in _PICKED and _PICKED[meant].match(found[2]):
+        text = _LINK.sub(r"\1|\2", found[2]) if meant == "link" else found[2]
+        value = speak_inline(text, keep_addresses=meant in ("source", "link"))
         known = part.values.get(meant)
-        value = speak_inline(found[2], keep_addresses=meant == "source")
         part.values[meant] = f"{known}\n{value}" if known else value
     else:
         part.body.append(line)
 
 
-def _make_row(part: _Part, topic: str) -> Row:
+def _make_row(part: _Part, topic: str) -> Iterator[Row | Problem]:
     answer = speak_markdown("\n".join(part.body))
-    values = {"question": speak_inline(part.title), "answer": answer, "topic": topic[:100]}
-    return Row(f"line {part.line}", {**values, **part.values})
+    if part.plain is not None:
+        answer = "\n".join(part.plain)
+    values: dict[str, Any] = {
+        "question": speak_inline(part.title), "answer": answer, "topic": topic[:100]
+    }  # fmt: skip
+    values |= part.values
+    if part.fields:
+        try:
+            block = json.loads("\n".join(part.fields))
+        except (ValueError, RecursionError):
+            block = None
+        if not isinstance(block, dict):
+            what = "the block 'pair' of this question is not one JSON object; correct it"
+            yield Problem(f"line {part.line}", what)
+            return
+        values |= {meant: value for key, value in block.items() if (meant := find_field(key))}
+    yield Row(f"line {part.line}", values)
 
 
 def _read_title(heading: re.Match[str]) -> str:
@@ -174,16 +225,19 @@ def _skip_front_matter(lines: list[str]) -> int:
     return 0
 
 
-def _mark_fences(lines: list[str], start: int) -> Iterator[tuple[int, str, bool]]:
-    """Yield (line number from 1, line, whether it is code); the fences themselves are left out."""
-    fence = ""
+def _mark_fences(lines: list[str], start: int) -> Iterator[tuple[int, str, str | None]]:
+    """Yield (line number from 1, line, name of the block of code or none outside of one).
+
+    The fences themselves are left out.
+    """
+    fence = name = ""
     for number, line in enumerate(lines[start:], start + 1):
         found = _FENCE.match(line)
         if fence and found and found[1].startswith(fence) and not line.strip(" `~\t"):
             fence = ""
         elif fence:
-            yield number, line, True
+            yield number, line, name
         elif found:
-            fence = found[1]
+            fence, name = found[1], found[2]
         else:
-            yield number, line, False
+            yield number, line, None

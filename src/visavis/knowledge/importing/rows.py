@@ -25,7 +25,27 @@ _NAMES: dict[str, str] = {
     "sample": "sample 样例 示例",
     "emotion": "emotion 情绪 情感 表情",
     "intensity": "intensity 强度",
+    "valid_from": (
+        "validfrom startdate effectivefrom effectivedate 有效期起 有效期自 有效期开始 生效日期 "
+        "生效日 开始日期 起始日期"
+    ),
+    "valid_to": (
+        "validto validuntil expires expirydate enddate 有效期止 有效期至 有效期结束 失效日期 失效日 "
+        "到期日期 到期日 结束日期 终止日期"
+    ),
+    "link": "link links url urls website 链接 链接地址 网址 网站 网页 办事链接",
+    "phone": (
+        "phone phones phonenumber tel telephone telephonenumber hotline 电话 电话号码 联系电话 "
+        "咨询电话 热线 咨询热线"
+    ),
+    "office": (
+        "office offices address place location 地址 地点 办公地址 办公地点 办理地址 办理地点 "
+        "办事地点 窗口 办理窗口"
+    ),
+    "attachments": "attachments attachment 附件",
 }
+_SEVERAL = {"aliases", "link", "phone", "office"}
+"""Fields of which a table may have several columns, numbered or not."""
 _FIELD_OF = {name: column for column, names in _NAMES.items() for name in names.split()}
 _HEADER_ROWS = 5
 """Rows that are looked at for the names of columns; titles and remarks may stand above them."""
@@ -145,7 +165,7 @@ class Columns:
         if named:
             what = f"not known and not read: the column {named}; known are {', '.join(_NAMES)}"
             yield Problem(self._place(number), what, "note")
-        for meant in sorted({f for f in header.fields if f and f != "aliases"}):
+        for meant in sorted({f for f in header.fields if f} - _SEVERAL):
             if header.fields.count(meant) > 1:
                 what = f"several columns mean {meant!r}; the first was read, remove the others"
                 yield Problem(self._place(number), what, "note")
@@ -174,7 +194,7 @@ class Columns:
             if isinstance(cell, Flaw):
                 yield Problem(place, f"{meant!r} {cell.what}")
                 return
-            if meant == "aliases" and values.get(meant):
+            if meant in _SEVERAL and values.get(meant):
                 values[meant] += "\n" + cell
             else:
                 values.setdefault(meant, cell)
@@ -188,7 +208,7 @@ class Columns:
 def find_field(name: str) -> str | None:
     """Return the field of ``Pair`` that a column's name means, in English or Chinese.
 
-    Case, spaces, marks, traditional characters and, for aliases, a number behind do not matter.
+    Case, spaces, marks, traditional characters and, for what a pair has several of, a number behind do not matter.
     """
     return _find_field(name) if len(name) <= 60 else None
 
@@ -198,8 +218,8 @@ def _find_field(name: str) -> str | None:
     plain = unicodedata.normalize("NFKC", to_simplified(name)).casefold()
     plain = re.sub(r"[\W_]+", "", plain)
     bare = plain.rstrip("0123456789")
-    if _FIELD_OF.get(bare) == "aliases":
-        return "aliases"
+    if _FIELD_OF.get(bare) in _SEVERAL:
+        return _FIELD_OF[bare]
     return _FIELD_OF.get(plain)
 
 

@@ -12,13 +12,17 @@ from visavis.knowledge.importing.rows import Columns, Problem, Row, find_field
 
 _DELIMITERS = (",", "\t", ";")
 _SAMPLE_ROWS = 50
+# What a spreadsheet program takes for a formula when it opens a table, behind the quotation mark by
+# which exporting keeps it from that.
+_GUARDED = re.compile(r"'+[=+\-@＝＋－＠\t\r\n]")
 
 
 def read_table(text: str, prefer: str = "") -> Iterator[Row | Problem]:
     """Read a table of separated values.
 
     Rows are numbered from 1 as a spreadsheet numbers them: a row with line breaks between
-    quotation marks is one, and an empty line is one.
+    quotation marks is one, and an empty line is one. A single quotation mark before ``=``, ``+``,
+    ``-`` or ``@`` at the beginning of a cell keeps spreadsheet programs from computing it, and goes.
 
     Args:
         text: The whole table. ``sep=;`` in its first line, as Excel takes it, is obeyed.
@@ -107,7 +111,7 @@ def _number_rows(
         source.taken.clear()
         number += 1
         try:
-            yield number, next(reader)
+            yield number, [cell[1:] if _GUARDED.match(cell) else cell for cell in next(reader)]
         except StopIteration:
             return
         except csv.Error:
@@ -120,3 +124,9 @@ def _number_rows(
             # is read again only once.
             source.give_back()
             reader = csv.reader(source, delimiter=delimiter, strict=True)
+
+
+def guard_cell(text: str) -> str:
+    """Keep a spreadsheet program from taking a text for a formula; reading undoes it."""
+    guarded = f"'{text}"
+    return guarded if _GUARDED.match(guarded) else text

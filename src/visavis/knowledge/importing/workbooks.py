@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import io
+import itertools
 import re
 import warnings
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +14,21 @@ from typing import Any
 from xml.etree import ElementTree
 
 from visavis.core.errors import FileUnreadable
-from visavis.knowledge.importing.cells import write_value
+from visavis.knowledge.importing.archives import check_archive
+from visavis.knowledge.importing.cells import DayText, write_value
 from visavis.knowledge.importing.rows import Columns, Flaw, Problem, Row
 
 MAX_UNPACKED_BYTES = 512 << 20
 """Of all parts of a workbook together; 100 000 rows of four cells have some 50 MB."""
-_MOST_PARTS = 5_000
+_PIECE_ROWS = 1_000
 _MOST_COLUMNS = 64
 _MOST_ROWS = 1_048_576
 """What the format allows a sheet."""
 _MOST_EMPTY_ROWS = 100_000
 """Rows without a cell in a run, after which a sheet is taken to have ended."""
 
+# How the format writes what XML cannot hold (ECMA-376, ST_Xstring); openpyxl leaves it so.
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _NO_VALUE = Flaw(
     "is a formula without a stored result; open the file in a spreadsheet program and save it"
@@ -44,8 +48,8 @@ class _Marks:
     unsolved: set[tuple[int, int]] = field(default_factory=set)
 
 
-def read_workbook(content: bytes, path: Path) -> list[Row | Problem]:
-    """Read the rows of all sheets; each sheet has its own header.
+def read_workbook(content: bytes, path: Path) -> Iterator[Row | Problem]:
+    """Yield the rows of all sheets; each sheet has its own header.
 
     Formulas count by the result stored in the file. A cell merged over several rows counts in each
     of them. Hidden sheets are read, and said.
@@ -57,61 +61,39 @@ def read_workbook(content: bytes, path: Path) -> list[Row | Problem]:
     Raises:
         FileUnreadable: It is encrypted, broken, or unpacks to too much.
     """
+    check_archive(
+        content, path, kind="workbook", part="xl/workbook.xml", most_bytes=MAX_UNPACKED_BYTES
+    )
+    items = _read_sheets(content)
+    while True:
+        # openpyxl warns of what it does not keep when saving, which nobody does here. What is done
+        # with the rows may warn, so they are taken in pieces.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                piece = list(itertools.islice(items, _PIECE_ROWS))
+            except MemoryError as error:
+                raise FileUnreadable(f"{path} is too large for this machine; split it") from error
+            # A broken workbook makes openpyxl raise nearly anything (KeyError, TypeError, ParseError …).
+            except Exception as error:
+                raise FileUnreadable(
+                    f"{path} is a broken workbook ({type(error).__name__}); "
+                    "open it in a spreadsheet program and save it again as .xlsx"
+                ) from error
+        if not piece:
+            return
+        yield from piece
+
+
+def _read_sheets(content: bytes) -> Iterator[Row | Problem]:
     import openpyxl
 
-    _check_archive(content, path)
-    found: list[Row | Problem] = []
-    # openpyxl warns of what it does not keep when saving, which nobody does here.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            try:
-                for sheet in book.worksheets:
-                    found.extend(_read_sheet(sheet, book))
-            finally:
-                book.close()
-        except MemoryError as error:
-            raise FileUnreadable(f"{path} is too large for this machine; split it") from error
-        # A broken workbook makes openpyxl raise nearly anything (KeyError, TypeError, ParseError …).
-        except Exception as error:
-            raise FileUnreadable(
-                f"{path} is a broken workbook ({type(error).__name__}); "
-                "open it in a spreadsheet program and save it again as .xlsx"
-            ) from error
-    return found
-
-
-def _check_archive(content: bytes, path: Path) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            parts = archive.infolist()
-            if any(part.flag_bits & 1 for part in parts):
-                raise FileUnreadable(f"{path} is encrypted; save it without a password")
-            # Python's zipfile reads no more of a part than its header says, so this holds.
-            size = sum(part.file_size for part in parts)
-            if size > MAX_UNPACKED_BYTES or len(parts) > _MOST_PARTS:
-                raise FileUnreadable(
-                    f"{path} unpacks to {size >> 20} MB in {len(parts)} parts; "
-                    f"{MAX_UNPACKED_BYTES >> 20} MB are allowed, split it"
-                )
-            if "xl/workbook.xml" not in archive.namelist():
-                raise FileUnreadable(f"{path} is an archive and no workbook; save it as .xlsx")
-            for part in parts:
-                if part.filename.endswith((".xml", ".rels")):
-                    with archive.open(part) as file:
-                        if b"<!DOCTYPE" in file.read(4096):
-                            raise FileUnreadable(
-                                f"{path} declares XML entities, which no spreadsheet program does; "
-                                "save it again as .xlsx"
-                            )
-    # A damaged archive gives zlib.error, EOFError, NotImplementedError, struct.error and others.
-    except FileUnreadable:
-        raise
-    except Exception as error:
-        raise FileUnreadable(
-            f"{path} is a broken workbook ({type(error).__name__}); save it again as .xlsx"
-        ) from error
+        for sheet in book.worksheets:
+            yield from _read_sheet(sheet, book)
+    finally:
+        book.close()
 
 
 def _read_sheet(sheet: Any, book: Any) -> Iterator[Row | Problem]:
@@ -121,12 +103,14 @@ def _read_sheet(sheet: Any, book: Any) -> Iterator[Row | Problem]:
     sheet.reset_dimensions()
     with book._archive.open(sheet._worksheet_path) as source:
         marks = _find_marks(source)
-    rows = list(Columns(f"{where}, ").read(_number_rows(sheet, marks, where, problems)))
-    if sheet.sheet_state != "visible" and rows:
-        yield Problem(
-            where, "this sheet is hidden and was read; delete it if it must not be", "note"
-        )
-    yield from rows
+    hidden = sheet.sheet_state != "visible"
+    for item in Columns(f"{where}, ").read(_number_rows(sheet, marks, where, problems)):
+        if hidden:
+            hidden = False
+            yield Problem(
+                where, "this sheet is hidden and was read; delete it if it must not be", "note"
+            )
+        yield item
     yield from problems
 
 
@@ -164,7 +148,13 @@ def _write_cell(cell: Any) -> str | Flaw:
         return ""
     if cell.data_type == "e":
         return Flaw(f"is the error {cell.value}; correct the formula")
-    return write_value(cell.value, str(cell.number_format)).strip()
+    text = write_value(cell.value, str(cell.number_format)).strip()
+    if isinstance(cell.value, datetime.date):  # a datetime is one too
+        day = cell.value.date() if isinstance(cell.value, datetime.datetime) else cell.value
+        return DayText(text, day)
+    if isinstance(cell.value, str) and "_x" in text:
+        return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text).strip()
+    return text
 
 
 def _find_marks(source: Any) -> _Marks:
