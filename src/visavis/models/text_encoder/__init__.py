@@ -1,0 +1,1 @@
+"""Sentence vectors of any text encoder of the BERT family."""

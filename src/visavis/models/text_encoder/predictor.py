@@ -1,0 +1,183 @@
+"""Text vectors by any encoder of the BERT family, through ONNX."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import numpy as np
+
+from visavis.core.errors import ChecksumMismatch, ConfigError, StageError
+from visavis.core.types import Floats
+from visavis.models import runtime
+from visavis.models.text_encoder.folder import explain_unreadable, open_folder
+from visavis.models.text_encoder.inputs import Inputs
+from visavis.models.text_encoder.pooling import Pooling, choose_output, pool
+from visavis.models.text_encoder.tokens import Tokens
+
+_BATCH = 32
+"""Texts at a time: more are no faster, and take as much more memory."""
+
+_FEWEST_TOKENS = 3
+"""Two special ones, and one of the text."""
+
+
+class _Loaded(NamedTuple):
+    network: runtime.Network
+    tokens: Tokens
+    inputs: Inputs
+    output: str
+    dimension: int
+
+
+class TextEncoder:
+    """Maps texts to vectors whose cosine says how alike they are. Safe to share between threads.
+
+    Reads a folder as Hugging Face's exports lay it out (BERT, RoBERTa, MiniLM, BGE, GTE, E5 and the
+    like), and RoFormer-Sim as Keras exports it. Files are looked for at once; they are loaded with the
+    first ``encode``. It always runs on ONNX Runtime, so that stored vectors and those of questions
+    agree whatever else is installed.
+
+    The mean over the tokens is Reimers and Gurevych, *Sentence-BERT* (EMNLP 2019), section 3.
+
+    Args:
+        source: The folder, a network file in it, or the name of an asset.
+        pooling: ``mean`` over the text's tokens; ``cls``, the first token; ``network``, the vector
+            that the network itself makes. A network that gives one vector for a text is taken as it
+            is.
+        max_tokens: What of a text goes beyond is not read; special tokens count. Where the network's
+            own limit is lower, that is it.
+        normalise: Whether rows get length 1, which searching needs.
+        prefix: Put before every text, as some encoders learnt it ("query: ").
+        threads: Of one inference; None leaves it to the runtime.
+        device: As for `runtime.load`.
+
+    Raises:
+        UnknownAsset: There is no such asset or folder.
+        MissingWeights: Files are not there; the message says how to get them.
+        ConfigError: A setting is out of range, or the folder holds several networks.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        *,
+        pooling: Pooling = "mean",
+        max_tokens: int = 128,
+        normalise: bool = True,
+        prefix: str = "",
+        threads: int | None = None,
+        device: runtime.Device = "auto",
+    ) -> None:
+        if pooling not in get_args(Pooling):
+            raise ConfigError(f"pooling is {pooling!r}; it can be {', '.join(get_args(Pooling))}")
+        if max_tokens < _FEWEST_TOKENS:
+            raise ConfigError(f"max_tokens is {max_tokens}; {_FEWEST_TOKENS} is the least")
+        self._folder = open_folder(source)
+        self._pooling: Pooling = pooling
+        self._max_tokens = max_tokens
+        self._normalise = normalise
+        self._prefix = prefix
+        self._threads = threads
+        self._device: runtime.Device = device
+        self._loaded: _Loaded | None = None
+        self._lock = threading.Lock()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever the vectors do: by the weights, the tokenizer or a setting."""
+        digest = hashlib.sha256()
+        for path in self._folder.files:
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        settings = (self._pooling, self._max_tokens, self._normalise, self._prefix)
+        digest.update(repr(settings).encode("utf-8", "backslashreplace"))
+        return f"text-encoder-1/{digest.hexdigest()}"
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector; loads the network.
+
+        Raises:
+            As `encode`.
+        """
+        return self._load().dimension
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Encode texts, each for itself: a text's vector is the same in any company, to rounding.
+
+        Args:
+            texts: n texts. An empty one gets a vector too, which says nothing.
+
+        Returns:
+            float32 (n, d), rows of length 1 where they are normalised.
+
+        Raises:
+            ChecksumMismatch: A file is broken.
+            ConfigError: The network takes or gives something else than an encoder of BERT's family.
+            StageError: The network failed, or gave what is not a number.
+        """
+        loaded = self._load()
+        vectors = np.empty((len(texts), loaded.dimension), np.float32)
+        rows = [loaded.tokens.numbers_of(self._prefix + text) for text in texts]
+        for batch in _batches([len(row) for row in rows], loaded.inputs):
+            fed, mask = loaded.inputs.build([rows[index] for index in batch])
+            output = loaded.network.run(fed)[loaded.output]
+            vectors[batch] = pool(output, mask, self._pooling)
+        if not np.isfinite(vectors).all():
+            raise StageError(
+                f"{self._folder.network} gives vectors that are not numbers; take one that was"
+                " exported in 32 bits"
+            )
+        if self._normalise:
+            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors /= np.maximum(norms, 1e-12)
+        return vectors
+
+    def _load(self) -> _Loaded:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._read()
+            return self._loaded
+
+    def _read(self) -> _Loaded:
+        path = self._folder.network
+        tokens = Tokens(self._folder, self._max_tokens)
+        try:
+            network = runtime.load(
+                path,
+                runtime="onnxruntime",
+                threads=self._threads,
+                device=self._device,
+                precision="fp32",
+            )
+        except ChecksumMismatch as error:
+            raise ChecksumMismatch(f"{error} ({path}); {explain_unreadable(path)}") from error
+        inputs = Inputs(network, tokens.padding)
+        if inputs.tokens is not None and inputs.tokens < tokens.limit:
+            tokens = Tokens(self._folder, inputs.tokens)
+        # What it gives is only known for certain once it has given it.
+        fed, _ = inputs.build([tokens.numbers_of("")])
+        outputs = network.run(fed)
+        output = choose_output(outputs, self._pooling)
+        return _Loaded(network, tokens, inputs, output, outputs[output].shape[-1])
+
+
+def _batches(lengths: Sequence[int], inputs: Inputs) -> Iterator[list[int]]:
+    """Group texts of like length, so that little is filled up; gives their indices.
+
+    A network that cannot be told what only fills up gets texts of one and the same length together.
+    """
+    size = 1 if inputs.is_single else _BATCH
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    groups = [order]
+    if not inputs.has_mask:
+        groups = [list(group) for _, group in groupby(order, key=lengths.__getitem__)]
+    for group in groups:
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
