@@ -1,0 +1,1 @@
+"""Which emotion a written sentence shows: a small classifier on sentence vectors."""

@@ -1,0 +1,1 @@
+"""How excited a voice sounds: measured prosody, no network."""

@@ -1,0 +1,1 @@
+"""The mood of whoever asks, and how the answer takes it up."""
