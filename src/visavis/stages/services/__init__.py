@@ -1,0 +1,1 @@
+"""Speaking with servers: addresses and keys, calls with time-outs, what goes wrong."""
