@@ -1,6 +1,7 @@
 import pytest
 
 from visavis.knowledge.base import load_samples
+from visavis.knowledge.live import load_second_encoders
 from visavis.knowledge.search import KnowledgeIndex
 from visavis.models.sentence_encoder.predictor import SentenceEncoder
 
@@ -12,5 +13,8 @@ def encoder() -> SentenceEncoder:
 
 @pytest.fixture(scope="session")
 def index(encoder: SentenceEncoder, tmp_path_factory: pytest.TempPathFactory) -> KnowledgeIndex:
+    """The samples, with every encoder that answering uses."""
     cache = tmp_path_factory.getbasetemp() / "sentence-vectors"
-    return KnowledgeIndex(load_samples(), encoder, cache=cache)
+    second = load_second_encoders()
+    assert set(second) == {"zh", "en"}, "`visavis models pull` fetches them"
+    return KnowledgeIndex(load_samples(), encoder, second=second, cache=cache)

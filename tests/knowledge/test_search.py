@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +7,12 @@ import pytest
 
 from visavis.core.errors import LanguageUnsupported, TextUnusable
 from visavis.core.types import Language
-from visavis.knowledge.base import Base, Pair
+from visavis.knowledge.base import Base, Pair, load_samples
+from visavis.knowledge.fusion import WAYS
 from visavis.knowledge.lexical import LexicalIndex
-from visavis.knowledge.search import DEFAULT_FUSION, KnowledgeIndex, whiten_wordings
+from visavis.knowledge.search import KnowledgeIndex, whiten_wordings
+from visavis.knowledge.spelling import Spelling
+from visavis.knowledge.synonyms import Synonyms
 from visavis.models.sentence_encoder.predictor import SentenceEncoder
 
 
@@ -51,7 +55,64 @@ def test_homophones_typos_scripts_and_courtesies(
 ) -> None:
     best = index.search(question, language)[0]
     assert best.pair.id == wanted
-    assert best.confidence >= index.fusion[language].threshold
+    assert best.confidence >= index.fusion[language].hint
+
+
+def test_one_wrong_letter_is_put_right() -> None:
+    spelling = Spelling(["How do I renew a passport?", "Residence permits for my house"])
+    repaired = spelling.repair("My pasport, my passsport and my passpotr are in the horse")
+    assert repaired == "My passport, my passport and my passport are in the horse"
+    assert spelling.repair("resident permit 护照 rnew") == "resident permit 护照 rnew"
+
+
+def test_synonyms_are_the_same_word(encoder: SentenceEncoder, tmp_path: Path) -> None:
+    pairs = (
+        Pair("one", "居住证怎么办理?", "到派出所办。", "zh"),
+        Pair("two", "How do I get an ID card?", "At the police.", "en"),
+    )
+    groups = (("居住证", "暂住证", "暂住卡"), ("ID card", "papers"))
+    index = KnowledgeIndex([Base("b", pairs, synonyms=groups)], encoder, cache=tmp_path)
+    (chinese,) = index.search("暂住卡怎么办理?", "zh")
+    (english,) = index.search("How do I get an Papers?", "en")
+    plain = KnowledgeIndex([Base("b", pairs)], encoder, cache=tmp_path)
+    assert chinese.score > plain.search("暂住卡怎么办理?", "zh")[0].score
+    assert chinese.score == pytest.approx(index.search("居住证怎么办理?", "zh")[0].score)
+    assert english.score == pytest.approx(index.search("How do I get an ID card?", "en")[0].score)
+    assert "wallpapers" in Synonyms(groups).replace("wallpapers")
+
+
+def test_what_does_not_hold_today_is_not_found(encoder: SentenceEncoder, tmp_path: Path) -> None:
+    old = Pair("old", "今年的供暖费多少?", "二十元。", "zh", valid_to=date(2025, 12, 31))
+    new = Pair("new", "今年的供暖费多少?", "三十元。", "zh", valid_from=date(2026, 1, 1))
+    index = KnowledgeIndex([Base("b", (old, new))], encoder, cache=tmp_path)
+    for day, wanted in ((date(2025, 12, 31), "old"), (date(2026, 1, 1), "new")):
+        (found,) = index.search("今年的供暖费多少?", "zh", day=day)
+        assert found.pair.id == wanted
+
+
+def test_the_same_id_in_two_bases_is_two_questions(
+    encoder: SentenceEncoder, tmp_path: Path
+) -> None:
+    here = Base("library", (Pair("one", "图书馆几点开门?", "九点。", "zh"),))
+    there = Base("hall", (Pair("one", "怎么注册公司?", "网上。", "zh"),))
+    index = KnowledgeIndex([here, there], encoder, cache=tmp_path)
+    assert index.search("图书馆几点开门?", "zh")[0].base == "library"
+    assert index.search("怎么注册公司?", "zh")[0].base == "hall"
+
+
+def test_many_pairs_are_searched_through_those_that_are_near(
+    monkeypatch: pytest.MonkeyPatch, encoder: SentenceEncoder, tmp_path: Path
+) -> None:
+    pairs = tuple(p for base in load_samples() for p in base.pairs if p.language == "en")
+    exact = KnowledgeIndex([Base("b", pairs)], encoder, cache=tmp_path)
+    monkeypatch.setattr("visavis.knowledge.shelf.EXACT", 50)
+    monkeypatch.setattr("visavis.knowledge.search.EXACT", 50)
+    monkeypatch.setattr("visavis.knowledge.shelf._LOOKED_AT", 20)
+    many = KnowledgeIndex([Base("b", pairs)], encoder, fusion=exact.fusion, cache=tmp_path)
+    for question in ("how do I get a passport", "my licence expired", "where do I complain"):
+        ours, theirs = many.search(question, "en"), exact.search(question, "en")
+        assert ours[0].pair == theirs[0].pair
+        assert ours[0].score == pytest.approx(theirs[0].score, rel=0.01)
 
 
 def test_matches_are_in_order_and_in_the_language_asked(index: KnowledgeIndex) -> None:
@@ -95,13 +156,15 @@ def test_one_single_pair_is_enough(encoder: SentenceEncoder, tmp_path: Path) -> 
 
 
 def test_the_weights_matter(index: KnowledgeIndex) -> None:
-    question, ids = "爷爷走了,他的户籍要怎么处理", [pair.id for pair in index.pairs("zh")]
+    question, ids = "家人过世户口怎么销", [pair.id for pair in index.pairs("zh")]
     similarities = index.compare(question, "zh")
-    fusion = DEFAULT_FUSION["zh"]
-    only_spelling = replace(fusion, centroid=0, nearest=0, answer=0, lexical=1)
+    fusion = index.fusion["zh"]
+    none = dict.fromkeys(WAYS, 0.0)
+    only_spelling = replace(fusion, **{**none, "spelling": 1.0})
     assert ids[int(similarities.fuse(fusion).argmax())] == "household-death"
-    np.testing.assert_allclose(similarities.fuse(only_spelling), similarities.lexical)
-    assert similarities.fuse(replace(fusion, centroid=5)).max() > similarities.fuse(fusion).max()
+    np.testing.assert_allclose(similarities.fuse(only_spelling), similarities.of("spelling"))
+    more = replace(fusion, centroid=2 * fusion.centroid)
+    assert similarities.fuse(more).max() > similarities.fuse(fusion).max()
 
 
 def test_spelling_and_sound() -> None:

@@ -1,43 +1,191 @@
 """Similarity by shared spelling and shared sound, for what sentence vectors miss.
 
 Names, codes and rare words, and the homophones and misspellings that come out of a speech recogniser.
-TF-IDF cosine over character pairs and toneless syllables (Chinese), or word stems and letter triples
-(English), by an inverted index.
+TF-IDF cosine over characters and their pairs, toneless syllables and words (Chinese), or word stems and
+letter triples (English), by an inverted index.
+
+Shapes: n texts, k features of all texts together, t different features. A feature is an int64 key.
 """
 
 from __future__ import annotations
 
-import math
+import functools
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from visavis.core.types import Floats, Language
+from visavis.models.common.chinese_words import load_jieba
 
-_NOT_WORD = re.compile(r"[\W_]+")
+Integers: TypeAlias = npt.NDArray[np.int64]
+Keys: TypeAlias = tuple[Integers, Integers]
+"""(k,) the text that a feature is of, and (k,) the feature."""
+
 _WORD = re.compile(r"[a-z0-9]+")
-_HAN_RUN = re.compile(r"[\u3400-\u9fff]+")
+_HAN = re.compile(r"[\u3400-\u9fff]+")
 _ENDING = re.compile(r"(?:ing|ed|es|s|e)$")
 _SWAPPED_INITIALS = (("zh", "z"), ("ch", "c"), ("sh", "s"))
 _BACK_NASAL = re.compile(r"(?<=[aei])ng$")
+_FIRST_HAN, _LAST_HAN = 0x3400, 0x9FFF
+_POINTS = 0x110000
+"""Code points there are."""
+_MANY = 5_000
+"""Texts from which single characters count only where they are rare enough to tell texts apart."""
 
 
-def _character_pairs(text: str) -> Iterable[str]:
-    packed = _NOT_WORD.sub("", text.lower())
-    yield from packed
-    yield from (packed[i : i + 2] for i in range(len(packed) - 1))
+def _character_pairs(texts: Sequence[str]) -> Keys:
+    """Letters and digits one by one, and each with the next one."""
+    rows, points = _code_points(texts)
+    follows = rows[1:] == rows[:-1]
+    pairs = (points[:-1] + 1) * _POINTS + points[1:]
+    return (
+        np.concatenate([rows, rows[:-1][follows]]),
+        np.concatenate([points, pairs[follows]]),
+    )
 
 
-def _syllable_pairs(text: str) -> Iterable[str]:
+def _syllable_pairs(texts: Sequence[str]) -> Keys:
     """Pairs of toneless syllables, with the sounds merged that speakers and recognisers confuse."""
+    rows, points = _code_points(texts)
+    han = (points >= _FIRST_HAN) & (points <= _LAST_HAN)
+    syllables = np.full(len(points), -1, np.int64)
+    syllables[han] = _syllables()[points[han] - _FIRST_HAN]
+    joined = (rows[1:] == rows[:-1]) & (syllables[1:] >= 0) & (syllables[:-1] >= 0)
+    return rows[:-1][joined], (syllables[:-1] * 4096 + syllables[1:])[joined]
+
+
+def _chinese_words(texts: Sequence[str]) -> Keys:
+    """Words as jieba cuts them."""
+    cut = load_jieba().lcut
+    return _collect([[w for w in cut(text.lower()) if w[0].isalnum()] for text in texts], hash_word)
+
+
+def _stems(texts: Sequence[str]) -> Keys:
+    stem = functools.cache(lambda word: _ENDING.sub("", word) if len(word) > 4 else word)
+    return _collect([[stem(word) for word in _words(text)] for text in texts], hash_word)
+
+
+def _letter_triples(texts: Sequence[str]) -> Keys:
+    return _collect(
+        [[t for word in _words(text) for t in _triples(word)] for text in texts], hash_word
+    )
+
+
+_FEATURES: dict[Language, tuple[Callable[[Sequence[str]], Keys], ...]] = {
+    "zh": (_character_pairs, _syllable_pairs, _chinese_words),
+    "en": (_stems, _letter_triples),
+}
+
+
+class LexicalIndex:
+    """Texts of one language, searchable by spelling and sound."""
+
+    def __init__(
+        self, texts: Sequence[str], language: Language, titles: Sequence[str] | None = None
+    ) -> None:
+        """Count the features of all texts.
+
+        Args:
+            texts: n texts.
+            language: Of them.
+            titles: n short texts, whose words count; cutting whole texts into Chinese words would
+                take most of the time. The texts themselves by default.
+        """
+        self._size = len(texts)
+        self._channels = [
+            _Channel(texts if features is not _chinese_words else titles or texts, features)
+            for features in _FEATURES[language]
+        ]
+
+    def score(self, query: str) -> Floats:
+        """Return float32 (n,) in [0, 1]: the mean similarity over the channels."""
+        total = np.zeros(self._size, np.float32)
+        if self._size:
+            for channel in self._channels:
+                total += channel.score(query)
+        total /= len(self._channels)
+        return total
+
+    def compare(self) -> Floats:
+        """Return float32 (n, n) in [0, 1]: how alike the texts are, as ``score`` says."""
+        total = np.zeros((self._size, self._size), np.float32)
+        for channel in self._channels:
+            total += channel.compare()
+        total /= len(self._channels)
+        return total
+
+
+class _Channel:
+    """TF-IDF cosine over one kind of feature."""
+
+    def __init__(self, texts: Sequence[str], features: Callable[[Sequence[str]], Keys]) -> None:
+        self._features = features
+        self._size = len(texts)
+        rows, keys = features(texts)
+        self._keys, terms = np.unique(keys, return_inverse=True)
+        found, counts = np.unique(terms * max(self._size, 1) + rows, return_counts=True)
+        terms, self._rows = np.divmod(found, max(self._size, 1))
+        self._rows = self._rows.astype(np.int32)
+        documents = np.bincount(terms, minlength=len(self._keys))
+        self._starts = np.concatenate([[0], np.cumsum(documents)])
+        self._rarity = np.log(1 + self._size / (1 + documents)).astype(np.float32)
+        weights = (1 + np.log(counts)) * self._rarity[terms]
+        norms = np.sqrt(np.bincount(self._rows, weights**2, self._size)) if len(terms) else None
+        if norms is not None:
+            weights = weights / np.maximum(norms[self._rows], 1e-12)
+        self._weights = weights.astype(np.float32)
+        self._common = self._size // 4 if self._size > _MANY else self._size
+
+    def score(self, query: str) -> Floats:
+        _, keys = self._features([query])
+        keys, counts = np.unique(keys, return_counts=True)
+        place = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
+        known = self._keys[place] == keys if len(self._keys) else np.zeros(len(keys), bool)
+        rarity = np.where(
+            known, self._rarity[place] if len(self._keys) else 0, np.log(1 + self._size)
+        )
+        weights = (1 + np.log(counts)) * rarity
+        norm = float(np.sqrt((weights**2).sum())) or 1.0
+        scores = np.zeros(self._size, np.float32)
+        for term, weight in zip(place[known], weights[known] / norm, strict=True):
+            begin, end = self._starts[term], self._starts[term + 1]
+            if end - begin <= self._common:
+                # A text holds a term once, so that no index comes twice.
+                scores[self._rows[begin:end]] += self._weights[begin:end] * np.float32(weight)
+        return scores
+
+    def compare(self) -> Floats:
+        total = np.zeros((self._size, self._size), np.float32)
+        for begin, end in zip(self._starts[:-1], self._starts[1:], strict=True):
+            rows, weights = self._rows[begin:end], self._weights[begin:end]
+            total[rows[:, None], rows[None]] += weights[:, None] * weights[None]
+        return total
+
+
+def _code_points(texts: Sequence[str]) -> Keys:
+    """The letters and digits of texts, small: (k,) which text, and (k,) its code point."""
+    packed = ["".join(c for c in text.lower() if c.isalnum()) for text in texts]
+    points = np.frombuffer("".join(packed).encode("utf-32-le", "replace"), np.uint32)
+    rows = np.repeat(np.arange(len(texts), dtype=np.int64), [len(text) for text in packed])
+    return rows, points.astype(np.int64)
+
+
+@functools.cache
+def _syllables() -> Integers:
+    """(m,) the number of the toneless syllable of each Chinese character; -1 for what has none."""
     from pypinyin import lazy_pinyin
 
-    for run in _HAN_RUN.findall(text):
-        syllables = [_fold_syllable(s) for s in lazy_pinyin(run)]
-        yield from (f"{a} {b}" for a, b in pairwise(syllables))
+    numbers: dict[str, int] = {}
+    table = np.full(_LAST_HAN - _FIRST_HAN + 1, -1, np.int64)
+    for place in range(len(table)):
+        char = chr(_FIRST_HAN + place)
+        (syllable,) = lazy_pinyin(char)
+        if syllable != char:
+            table[place] = numbers.setdefault(_fold_syllable(syllable), len(numbers))
+    return table
 
 
 def _fold_syllable(syllable: str) -> str:
@@ -51,72 +199,23 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower().replace("'", "").replace("’", ""))
 
 
-def _stems(text: str) -> Iterable[str]:
-    return (_ENDING.sub("", word) if len(word) > 4 else word for word in _words(text))
+@functools.lru_cache(maxsize=100_000)
+def _triples(word: str) -> tuple[str, ...]:
+    framed = f"^{word}$"
+    return tuple(framed[i : i + 3] for i in range(len(framed) - 2))
 
 
-def _letter_triples(text: str) -> Iterable[str]:
-    for word in _words(text):
-        framed = f"^{word}$"
-        yield from (framed[i : i + 3] for i in range(len(framed) - 2))
+@functools.lru_cache(maxsize=500_000)
+def hash_word(word: str) -> int:
+    """Make an int64 of a word, the same in every process; two words share one in 10^-7 of bases."""
+    from hashlib import blake2b
+
+    return (
+        int.from_bytes(blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1
+    )
 
 
-_FEATURES: dict[Language, tuple[Callable[[str], Iterable[str]], ...]] = {
-    "zh": (_character_pairs, _syllable_pairs),
-    "en": (_stems, _letter_triples),
-}
-
-
-class LexicalIndex:
-    """Texts of one language, searchable by spelling and sound."""
-
-    def __init__(self, texts: Sequence[str], language: Language) -> None:
-        self._size = len(texts)
-        self._channels = [_Channel(texts, features) for features in _FEATURES[language]]
-
-    def score(self, query: str) -> Floats:
-        """Return float32 (n,) in [0, 1]: the mean similarity over the channels."""
-        if not self._size:
-            return np.zeros(0, np.float32)
-        total = np.sum([channel.score(query) for channel in self._channels], axis=0)
-        mean: Floats = (total / len(self._channels)).astype(np.float32)
-        return mean
-
-
-class _Channel:
-    """TF-IDF cosine over one kind of feature."""
-
-    def __init__(self, texts: Sequence[str], features: Callable[[str], Iterable[str]]) -> None:
-        self._features = features
-        self._size = len(texts)
-        counts = [Counter(features(text)) for text in texts]
-        self._documents = Counter(term for count in counts for term in count)
-        postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for number, count in enumerate(counts):
-            weights = self._weigh(count)
-            norm = math.sqrt(sum(w * w for w in weights.values())) or 1.0
-            for term, weight in weights.items():
-                postings[term].append((number, weight / norm))
-        self._postings = {
-            term: (
-                np.array([n for n, _ in rows], np.int64),
-                np.array([w for _, w in rows], np.float32),
-            )
-            for term, rows in postings.items()
-        }
-
-    def score(self, query: str) -> Floats:
-        weights = self._weigh(Counter(self._features(query)))
-        norm = math.sqrt(sum(w * w for w in weights.values())) or 1.0
-        scores = np.zeros(self._size, np.float32)
-        for term, weight in weights.items():
-            found = self._postings.get(term)
-            if found is not None:
-                scores[found[0]] += found[1] * (weight / norm)
-        return scores
-
-    def _weigh(self, count: Counter[str]) -> dict[str, float]:
-        return {
-            term: (1 + math.log(n)) * math.log(1 + self._size / (1 + self._documents.get(term, 0)))
-            for term, n in count.items()
-        }
+def _collect(words: Sequence[Sequence[str]], number: Callable[[str], int]) -> Keys:
+    rows = np.repeat(np.arange(len(words), dtype=np.int64), [len(row) for row in words])
+    keys = np.fromiter((number(word) for row in words for word in row), np.int64, len(rows))
+    return rows, keys

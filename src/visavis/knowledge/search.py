@@ -1,73 +1,48 @@
 """Finding the pair that a question means: sentence vectors, spelling, and how sure that is.
 
-Shapes: n wordings of all pairs and languages, m items (pairs that share an id across languages),
-p pairs of the language searched, d = 512.
+Shapes: n wordings of all pairs and languages, m items (pairs that stand for the same question in
+several languages), p pairs of the language searched, d length of a vector.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from visavis.core.errors import LanguageUnsupported
 from visavis.core.types import Floats, Language
 from visavis.knowledge.base import Base, Pair, find_languages
-from visavis.knowledge.lexical import LexicalIndex
+from visavis.knowledge.calibration import default_fusion, learn_confidence
+from visavis.knowledge.fusion import Fusion, Similarities
+from visavis.knowledge.lexical import Integers
+from visavis.knowledge.shelf import EXACT, Shelf, Space, pack, unit
+from visavis.knowledge.spelling import Spelling
+from visavis.knowledge.synonyms import Synonyms
 from visavis.knowledge.text import clean_question, reduce_question
-from visavis.knowledge.vectors import Encoder, encode_cached
+from visavis.knowledge.vectors import Encoder, cache_folder, encode_cached
 
 logger = logging.getLogger(__name__)
 
+Encode: TypeAlias = Callable[[Encoder, Sequence[str]], Floats]
+"""Encodes n texts to float32 (n, d), and may remember them."""
+FindNear: TypeAlias = Callable[[Encoder, Floats, Language, int], Sequence[tuple[str, str]]]
+"""Finds (base, id) of pairs near a vector (d,), at most so many."""
+
 _AMBIGUOUS = 3
 """Pairs that must share a term for it to be no question by itself."""
-
+_TERM = 12
+"""Letters of the longest such term."""
+_NEAR = 200
 _SHRINKAGE = 1.0
 """Weight of the identity against the scatter between wordings, in units of its mean variance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fusion:
-    """How much each similarity counts, and what a score means.
-
-    Attributes:
-        centroid: Weight of the cosine to the mean of a pair's wordings, in both languages.
-        nearest: Weight of the cosine to the nearest wording in the language asked.
-        answer: Weight of the cosine to the answer.
-        lexical: Weight of shared spelling and sound.
-        slope: Of the confidence, per unit of score.
-        margin: Of the confidence, per unit of lead over the next best pair.
-        bias: Of the confidence.
-        threshold: Confidence from which a match is an answer.
-        hint: Confidence from which a match that is no answer is worth naming.
-    """
-
-    centroid: float
-    nearest: float
-    answer: float
-    lexical: float
-    slope: float
-    margin: float
-    bias: float
-    threshold: float
-    hint: float = 0.25
-
-    def judge(self, score: float, lead: float) -> float:
-        """Return the confidence of a match, given its lead over the best of the others."""
-        logit = self.slope * score + self.margin * lead + self.bias
-        return 1 / (1 + math.exp(-max(min(logit, 30.0), -30.0)))
-
-
-DEFAULT_FUSION: Mapping[Language, Fusion] = {
-    "zh": Fusion(1.0, 0.5, 0.1, 0.8, slope=3.652, margin=9.289, bias=-3.847, threshold=0.63),
-    "en": Fusion(1.0, 0.1, 0.0, 0.3, slope=5.906, margin=9.277, bias=-3.896, threshold=0.66),
-}
-"""Fitted by `evaluate.calibrate` to the tuning half of the sample questions, without the gaps."""
+_LANGUAGE_ENDING = re.compile(r"[-_.](?:zh|en)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,37 +53,13 @@ class Match:
         pair: With an answer, in the language asked.
         score: Fused similarity; only its order means something.
         confidence: Estimated chance that this pair is meant, 0..1.
+        base: Name of the base that it is of.
     """
 
     pair: Pair
     score: float
     confidence: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Similarities:
-    """How near a question is to each of p pairs, before fusion. Each float32 (p,)."""
-
-    centroid: Floats
-    nearest: Floats
-    answer: Floats
-    lexical: Floats
-
-    def take(self, chosen: npt.NDArray[np.bool_]) -> Similarities:
-        """Keep the pairs of a mask (p,)."""
-        return Similarities(
-            self.centroid[chosen], self.nearest[chosen], self.answer[chosen], self.lexical[chosen]
-        )
-
-    def fuse(self, fusion: Fusion) -> Floats:
-        """Return the fused scores, float32 (p,)."""
-        total: Floats = (
-            fusion.centroid * self.centroid
-            + fusion.nearest * self.nearest
-            + fusion.answer * self.answer
-            + fusion.lexical * self.lexical
-        ).astype(np.float32)
-        return total
+    base: str = ""
 
 
 class KnowledgeIndex:
@@ -119,78 +70,127 @@ class KnowledgeIndex:
         bases: Sequence[Base],
         encoder: Encoder,
         *,
+        second: Mapping[Language, Encoder] | None = None,
         fusion: Mapping[Language, Fusion] | None = None,
+        encode: Encode | None = None,
+        near: FindNear | None = None,
         cache: Path | None = None,
     ) -> None:
-        """Encode what is not in the cache yet.
+        """Encode what is not known yet, and learn from the bases how sure a match is.
 
         Args:
-            bases: Pairs with the same id in several languages stand for the same question.
+            bases: Pairs with the same id in several languages stand for the same question, where
+                they are of one base or of bases whose names differ by ``_zh`` and ``_en`` alone.
             encoder: Makes the vectors.
-            fusion: Weights and thresholds, by language; the measured ones by default.
+            second: A further encoder for some of the languages; of many pairs it is not asked.
+            fusion: Weights and thresholds, by language; learnt by default.
+            encode: Encodes the bases' texts; with files in ``cache`` by default.
+            near: Finds what is near where pairs are many; all vectors are compared by default.
             cache: Folder of cached vectors; the user's own by default.
         """
-        self.fusion: Mapping[Language, Fusion] = {**DEFAULT_FUSION, **(fusion or {})}
+        encode = encode or (lambda model, texts: encode_cached(model, texts, cache))
         self.languages = find_languages(bases)
-        self._encoder = encoder
-        pairs = [pair for base in bases for pair in base.pairs]
-        texts = [text for pair in pairs for text in pair.wordings]
-        answers = [pair.answer or pair.question for pair in pairs]
-        vectors = encode_cached(
-            encoder, [reduce_question(clean_question(t)) for t in texts] + answers, cache
-        )
-        wordings, answer_vectors = vectors[: len(texts)], vectors[len(texts) :]
-
-        items = {name: i for i, name in enumerate(dict.fromkeys(p.id for p in pairs))}
-        item_of_pair = np.array([items[p.id] for p in pairs], np.int64)
-        lengths = np.array([len(p.wordings) for p in pairs], np.int64)
-        item_of_wording = np.repeat(item_of_pair, lengths)
-
-        self._whitening = whiten_wordings(wordings, item_of_wording)
-        wordings = _unit(wordings @ self._whitening)
-        centroids = np.zeros((len(items), wordings.shape[1]), np.float32)
-        np.add.at(centroids, item_of_wording, wordings)
-        centroids = _unit(centroids)
-        answer_vectors = _unit(answer_vectors @ self._whitening)
-
+        self._near = near
+        self._synonyms = Synonyms(group for base in bases for group in base.synonyms)
+        self._spelling = Spelling(text for base in bases for text in base.texts("en"))
+        homes = [(base.name, pair) for base in bases for pair in base.pairs]
+        pairs = [pair for _, pair in homes]
+        texts = [self._prepare(text) for pair in pairs for text in pair.wordings]
+        lengths = np.array([len(pair.wordings) for pair in pairs], np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        self._shelves = {
-            language: _Shelf(
-                [pairs[i] for i in chosen],
-                centroids[item_of_pair[chosen]],
-                np.concatenate([wordings[starts[i] : starts[i + 1]] for i in chosen]),
-                np.concatenate([[0], np.cumsum(lengths[chosen])[:-1]]),
-                answer_vectors[chosen],
+        answers = [pair.answer or pair.question for pair in pairs]
+        vectors = encode(encoder, texts + answers)
+        wordings, told = vectors[: len(texts)], vectors[len(texts) :]
+
+        items: dict[tuple[str, str], int] = {}
+        item_of_pair = np.array(
+            [
+                items.setdefault((_LANGUAGE_ENDING.sub("", home), pair.id), len(items))
+                for home, pair in homes
+            ],
+            np.int64,
+        )
+        item_of_wording = np.repeat(item_of_pair, lengths)
+        whitening = whiten_wordings(wordings, item_of_wording)
+        wordings, told = unit(wordings @ whitening), unit(told @ whitening)
+        sums = np.zeros((len(items), wordings.shape[1]), np.float32)
+        np.add.at(sums, item_of_wording, wordings)
+
+        self._shelves: dict[Language, Shelf] = {}
+        self._homes: dict[Language, list[str]] = {}
+        for language in self.languages:
+            chosen = [i for i, pair in enumerate(pairs) if pair.language == language]
+            rows = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in chosen])
+            kind = np.float32 if len(chosen) <= EXACT else np.float16
+            first = Space(
+                encoder,
+                whitening,
+                sums[item_of_pair[chosen]].astype(kind),
+                wordings[rows].astype(kind),
+                told[chosen].astype(kind),
+            )
+            other = (second or {}).get(language) if len(chosen) <= EXACT else None
+            own = [pairs[i] for i in chosen]
+            own_texts = [texts[i] for i in rows]
+            self._homes[language] = [homes[i][0] for i in chosen]
+            self._shelves[language] = Shelf(
+                own,
+                own_texts,
+                first,
+                None if other is None else _second_space(other, own, own_texts, encode),
                 language,
             )
-            for language in self.languages
-            if (chosen := [i for i, p in enumerate(pairs) if p.language == language])
-        }
+        self._places = {
+            language: {(home, pair.id): i for i, (home, pair) in enumerate(zip(self._homes[language], shelf.pairs, strict=True))}
+            for language, shelf in self._shelves.items()
+            if near is not None and len(shelf.pairs) > EXACT
+        }  # fmt: skip
+        self.fusion: Mapping[Language, Fusion] = {
+            language: (fusion or {}).get(language)
+            or learn_confidence(
+                shelf, [self._prepare(w) for p in shelf.pairs for w in p.wordings],
+                default_fusion(language, len(shelf.spaces)),
+                cache or cache_folder(),
+            )
+            for language, shelf in self._shelves.items()
+        }  # fmt: skip
 
-    def search(self, question: str, language: Language, k: int = 3) -> list[Match]:
+    def search(
+        self, question: str, language: Language, k: int = 3, day: date | None = None
+    ) -> list[Match]:
         """Find the k pairs that a question most likely means, best first.
 
         Known gaps are never returned, but they lower the confidence of what is.
+
+        Args:
+            question: As asked.
+            language: To search in.
+            k: How many.
+            day: Pairs that do not hold on it are left out; today by default.
 
         Raises:
             TextUnusable: The question has no words, or more than 2,000 characters.
             LanguageUnsupported: No base answers in that language.
         """
         shelf, fusion = self._shelf(language), self.fusion[language]
-        scores = self.compare(question, language).fuse(fusion)
+        similarities, chosen = self._compare(question, language)
+        scores = similarities.fuse(fusion)
+        today = day or date.today()
+        holds = np.array([shelf.pairs[number].holds_on(today) for number in chosen], bool)
+        scores, chosen = scores[holds], chosen[holds]
         order = np.argsort(-scores, kind="stable")
-        best, second = order[0], order[1] if len(order) > 1 else None
         matches: list[Match] = []
         for number in order:
             if len(matches) >= k:
                 break
-            pair = shelf.pairs[number]
+            pair = shelf.pairs[chosen[number]]
             if pair.is_gap:
                 continue
-            rival = second if number == best else best
+            rival = next((other for other in order[:2] if other != number), None)
             lead = float(scores[number] - scores[rival]) if rival is not None else 0.0
             score = float(scores[number])
-            matches.append(Match(pair, score, fusion.judge(score, lead)))
+            home = self._homes[language][chosen[number]]
+            matches.append(Match(pair, score, fusion.judge(score, lead), home))
         return matches
 
     def compare(self, question: str, language: Language) -> Similarities:
@@ -200,10 +200,7 @@ class KnowledgeIndex:
             TextUnusable: The question has no words, or more than 2,000 characters.
             LanguageUnsupported: No base answers in that language.
         """
-        shelf = self._shelf(language)
-        text = reduce_question(clean_question(question))
-        vector = _unit(self._encoder.encode([text]) @ self._whitening)[0]
-        return shelf.compare(text, vector)
+        return self._compare(question, language)[0]
 
     def is_ambiguous(self, question: str, language: Language) -> bool:
         """Whether a question says no more than what several pairs have in common.
@@ -212,17 +209,36 @@ class KnowledgeIndex:
         and is no whole wording of any.
         """
         shelf = self._shelf(language)
-        plain = _pack(reduce_question(clean_question(question)))
-        if any(plain == wording for wordings in shelf.packed for wording in wordings):
+        plain = pack(self._prepare(question))
+        if len(plain) > _TERM:
             return False
-        sharing = (any(plain in wording for wording in wordings) for wordings in shelf.packed)
-        return sum(sharing) >= _AMBIGUOUS
+        sharing: set[int] = set()
+        for owner, wording in zip(shelf.owner, shelf.packed, strict=True):
+            if not shelf.is_gap[owner] and plain in wording:
+                if plain == wording:
+                    return False
+                sharing.add(int(owner))
+        return len(sharing) >= _AMBIGUOUS
 
     def pairs(self, language: Language) -> tuple[Pair, ...]:
         """Return the pairs of a language in the order of `compare`, gaps too."""
-        return tuple(self._shelf(language).pairs)
+        return self._shelf(language).pairs
 
-    def _shelf(self, language: Language) -> _Shelf:
+    def _prepare(self, text: str) -> str:
+        return self._synonyms.replace(reduce_question(clean_question(text)))
+
+    def _compare(self, question: str, language: Language) -> tuple[Similarities, Integers]:
+        shelf = self._shelf(language)
+        text = self._spelling.repair(self._prepare(question))
+        near: Integers | None = None
+        if self._near is not None and len(shelf.pairs) > EXACT:
+            first = shelf.spaces[0].encoder
+            found = self._near(first, first.encode([text])[0], language, _NEAR)
+            places = self._places[language]
+            near = np.array([places[key] for key in found if key in places], np.int64)
+        return shelf.compare(text, near)
+
+    def _shelf(self, language: Language) -> Shelf:
         if language not in self._shelves:
             raise LanguageUnsupported(
                 f"the knowledge base has no answers in {language!r}; it has some in"
@@ -231,42 +247,20 @@ class KnowledgeIndex:
         return self._shelves[language]
 
 
-class _Shelf:
-    """The pairs of one language with their vectors."""
-
-    def __init__(
-        self,
-        pairs: Sequence[Pair],
-        centroids: Floats,
-        wordings: Floats,
-        starts: npt.NDArray[np.int64],
-        answers: Floats,
-        language: Language,
-    ) -> None:
-        self.pairs = pairs
-        self.packed = [
-            [_pack(reduce_question(wording)) for wording in pair.wordings]
-            for pair in pairs
-            if not pair.is_gap
-        ]
-        self._centroids = centroids
-        self._wordings = wordings
-        self._starts = starts
-        self._answers = answers
-        self._lexical = LexicalIndex(
-            [" ".join((*pair.wordings, pair.answer)) for pair in pairs], language
-        )
-
-    def compare(self, text: str, vector: Floats) -> Similarities:
-        return Similarities(
-            centroid=self._centroids @ vector,
-            nearest=np.maximum.reduceat(self._wordings @ vector, self._starts),
-            answer=self._answers @ vector,
-            lexical=self._lexical.score(text),
-        )
+def _second_space(
+    encoder: Encoder, pairs: Sequence[Pair], texts: Sequence[str], encode: Encode
+) -> Space:
+    vectors = encode(encoder, [*texts, *(pair.answer or pair.question for pair in pairs)])
+    owner = np.repeat(np.arange(len(pairs)), [len(pair.wordings) for pair in pairs])
+    wordings, answers = vectors[: len(texts)], vectors[len(texts) :]
+    whitening = whiten_wordings(wordings, owner)
+    wordings, answers = unit(wordings @ whitening), unit(answers @ whitening)
+    sums = np.zeros((len(pairs), wordings.shape[1]), np.float32)
+    np.add.at(sums, owner, wordings)
+    return Space(encoder, whitening, sums, wordings, answers)
 
 
-def whiten_wordings(vectors: Floats, items: npt.NDArray[np.int64]) -> Floats:
+def whiten_wordings(vectors: Floats, items: Integers) -> Floats:
     """Find the map under which wordings of one question come closer than those of different ones.
 
     Directions in which the wordings of one question differ (courtesy, "how do I", the language) are
@@ -282,13 +276,15 @@ def whiten_wordings(vectors: Floats, items: npt.NDArray[np.int64]) -> Floats:
     """
     size = vectors.shape[1]
     count = int(items.max()) + 1 if len(items) else 0
-    sums = np.zeros((count, size))
+    sums = np.zeros((count, size), np.float32)
     np.add.at(sums, items, vectors)
     members = np.bincount(items, minlength=count)
-    spread = vectors - (sums / np.maximum(members, 1)[:, None])[items]
-    freedom = len(vectors) - int((members > 0).sum())
+    several = members[items] > 1
+    freedom = int(several.sum()) - int((members > 1).sum())
     if freedom <= 0:
         return np.eye(size, dtype=np.float32)
+    means = sums / np.maximum(members, 1)[:, None]
+    spread = (vectors[several] - means[items[several]]).astype(np.float64)
     covariance = spread.T @ spread / freedom
     variance = float(np.trace(covariance)) / size
     if variance <= 0:
@@ -296,15 +292,3 @@ def whiten_wordings(vectors: Floats, items: npt.NDArray[np.int64]) -> Floats:
     covariance += _SHRINKAGE * variance * np.eye(size)
     whitening: Floats = np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
     return whitening
-
-
-def _pack(text: str) -> str:
-    """Keep letters and digits, so that spacing and punctuation do not count."""
-    return "".join(c for c in text.lower() if c.isalnum())
-
-
-def _unit(vectors: Floats) -> Floats:
-    rows: Floats = (
-        vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    ).astype(np.float32)
-    return rows

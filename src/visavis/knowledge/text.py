@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from visavis.core.errors import TextUnusable
 from visavis.models.common.simplified import to_simplified
@@ -26,6 +27,96 @@ _OPENING_EN = re.compile(
 )
 _CLOSING_EN = re.compile(
     r"[,.!?\s]*\b(?:please|thanks|thank you)(?: very much| so much)?[.!?\s]*$", re.I
+)
+_GENERAL_ZH = re.compile(
+    r"怎么|如何|怎样|什么|哪里|哪儿|哪个|多少|多久|几时|何时|为什么|可以|需要|能不能|是不是|有没有|办理|处理|一下"
+    r"|[办弄搞做吗呢呀啊吧的了着过得地我你您他她它们这那要想请问能会是有在去来给把被就都也还很不没到上下和与及或]|钱"
+)
+_GENERAL_EN = frozenset(
+    [
+        "a",
+        "about",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "for",
+        "from",
+        "get",
+        "go",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "here",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "is",
+        "it",
+        "its",
+        "let",
+        "make",
+        "me",
+        "much",
+        "many",
+        "my",
+        "no",
+        "not",
+        "of",
+        "off",
+        "on",
+        "one",
+        "or",
+        "our",
+        "out",
+        "please",
+        "she",
+        "should",
+        "so",
+        "some",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "up",
+        "us",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whom",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
 )
 # Questions come with the half-width marks that cleaning leaves; answers as they were written.
 _SENTENCE = re.compile(
@@ -68,6 +159,29 @@ def reduce_question(question: str) -> str:
     if len(letters) > 6 and sum(c.isupper() for c in letters) > 0.6 * len(letters):
         question = question.lower()
     return _strip_courtesies(question)
+
+
+def says_nothing(question: str) -> bool:
+    """Whether a question names no matter: "怎么办", "how do I"."""
+    if re.search(r"[\u3400-\u9fff]", question):
+        return not any(c.isalnum() for c in _GENERAL_ZH.sub("", question))
+    words = re.findall(r"[a-z]+", question.lower())
+    return not any(c.isdigit() for c in question) and all(word in _GENERAL_EN for word in words)
+
+
+def is_other_term(question: str, wordings: Iterable[str]) -> bool:
+    """Whether a question is a bare term that none of the wordings holds: "shares?" to "sharing"."""
+    bare = "".join(c for c in _GENERAL_ZH.sub("", question) if c.isalnum()).lower()
+    if re.search(r"[\u3400-\u9fff]", question):
+        short = len(bare) <= 3
+    else:
+        terms = [w for w in re.findall(r"[a-z0-9]+", question.lower()) if w not in _GENERAL_EN]
+        short, bare = len(terms) == 1, "".join(terms)
+    return short and not any(bare in _join(wording) for wording in wordings)
+
+
+def _join(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
 
 
 def _strip_courtesies(question: str) -> str:

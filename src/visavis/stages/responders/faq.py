@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import unicodedata
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,22 @@ from typing import Literal, TypeAlias
 from visavis.core.errors import LanguageUnsupported, TextUnusable
 from visavis.core.language import detect_language
 from visavis.core.types import Emotion, Language, Message
-from visavis.knowledge.base import Base, find_languages, load_base, load_samples
-from visavis.knowledge.search import Fusion, KnowledgeIndex, Match
-from visavis.knowledge.text import clean_question, split_sentences
+from visavis.knowledge.base import Base, find_languages, load_base
+from visavis.knowledge.fusion import Fusion
+from visavis.knowledge.live import LiveKnowledge
+from visavis.knowledge.search import KnowledgeIndex, Match
+from visavis.knowledge.text import (
+    clean_question,
+    is_other_term,
+    says_nothing,
+    split_sentences,
+)
 from visavis.knowledge.vectors import Encoder
+from visavis.stages.responders.answer_emotions import make_key, map_emotions
 from visavis.stages.responders.phrases import (
     CHOICE,
     HINT,
+    NEITHER,
     ORDINALS,
     REFUSAL,
     TOPICS,
@@ -34,6 +42,8 @@ Outcome: TypeAlias = Literal["answer", "choice", "hint", "refusal"]
 _CANDIDATES = 3
 _SURE = 0.95
 """Confidence from which even a term that several pairs share is answered."""
+_NEARLY = 0.85
+"""Part of the best score from which another candidate is offered too."""
 _SENTENCES_TRIED = 8
 _FOLLOW_UP_LIMIT = 60
 """Characters; a longer question says by itself what it is about."""
@@ -50,8 +60,8 @@ class Answer:
     Attributes:
         text: What is said.
         language: In which language: always the one asked in.
-        outcome: An answer of the base; a choice between questions, where only a term was said that
-            several have in common; a refusal that names the nearest question; a plain refusal.
+        outcome: An answer of the base; a choice between two or three questions or a hint at one,
+            where it is not sure enough which is meant; a refusal.
         match: The pair that the text is the answer of; None for a refusal.
         confidence: Estimated chance that the best candidate is what was meant, 0..1.
         candidates: The nearest pairs, best first, answered or not.
@@ -84,51 +94,48 @@ class FaqResponder:
         self,
         bases: Sequence[Path] | None = None,
         *,
+        store: str = "",
+        only: Sequence[str] = (),
         encoder: Encoder | None = None,
+        second: Mapping[Language, Encoder] | None = None,
         fusion: Mapping[Language, Fusion] | None = None,
         cache: Path | None = None,
     ) -> None:
         """Read the bases; vectors are made with the first question, or with ``prepare``.
 
         Args:
-            bases: JSON Lines files; the shipped samples by default.
+            bases: JSON Lines files, and no store.
+            store: Path or URL of a knowledge store; where it is empty, the store of this user if
+                there is one, and else the shipped samples.
+            only: Names of the store's bases that are answered from; all by default.
             encoder: Makes sentence vectors; the Universal Sentence Encoder by default.
-            fusion: Weights and thresholds, by language; the measured ones by default.
+            second: Further encoders, each for one language; those that were pulled by default.
+            fusion: Weights and thresholds, by language; learnt from the bases by default.
             cache: Folder of cached vectors; the user's own by default.
 
         Raises:
             FileUnreadable: A base cannot be read, or a row is wrong.
+            ConfigError: The store cannot be used, or has no such base.
         """
-        self._bases: tuple[Base, ...] = (
-            load_samples() if bases is None else tuple(load_base(path) for path in bases)
+        self.knowledge = LiveKnowledge(
+            None if bases is None else [load_base(path) for path in bases],
+            place=store,
+            only=only,
+            encoder=encoder,
+            second=second,
+            fusion=fusion,
+            cache=cache,
         )
-        self._encoder = encoder
-        self._fusion = fusion
-        self._cache = cache
-        self._index: KnowledgeIndex | None = None
-        self._lock = threading.Lock()
-        self._emotions = _map_emotions(self._bases)
+        self._emotions: tuple[tuple[Base, ...], dict[str, Emotion]] = ((), {})
 
     @property
     def bases(self) -> tuple[Base, ...]:
         """The bases that it answers from."""
-        return self._bases
+        return self.knowledge.bases
 
     def prepare(self) -> KnowledgeIndex:
-        """Load the encoder and the vectors, once; seconds without a cache."""
-        with self._lock:
-            if self._index is None:
-                if self._encoder is None:
-                    from visavis.models.sentence_encoder.predictor import SentenceEncoder
-
-                    self._encoder = SentenceEncoder()
-                self._index = KnowledgeIndex(
-                    self._bases, self._encoder, fusion=self._fusion, cache=self._cache
-                )
-                self._encoder.encode(
-                    ["load"]
-                )  # where all vectors were cached, it is not loaded yet
-            return self._index
+        """Load the encoders and the vectors, once; seconds without a cache."""
+        return self.knowledge.prepare()
 
     async def reply(self, history: Sequence[Message]) -> AsyncIterator[str]:
         """Yield the answer sentence by sentence; joined, the pieces are the answer.
@@ -167,20 +174,20 @@ class FaqResponder:
 
     def emotion_of(self, sentence: str) -> Emotion | None:
         """Suggest how a sentence of an answer is said: as its pair says, regret for refusals."""
-        key = _key(sentence)
+        key = make_key(sentence)
         if not key:
             return None
-        for text, emotion in self._emotions:
-            if key in text:
-                return emotion
-        return None
+        bases = self.bases
+        if self._emotions[0] is not bases:
+            self._emotions = (bases, map_emotions(bases))
+        return self._emotions[1].get(key)
 
     def foreseeable(self) -> Iterator[tuple[str, Language]]:
         """Yield everything that it can answer: refusals, answers, then hints and offered questions."""
-        languages = find_languages(self._bases)
-        for language in languages:
-            yield self._refuse((), language).text, language
-        pairs = [pair for base in self._bases for pair in base.pairs if not pair.is_gap]
+        bases = self.bases
+        for language in find_languages(bases):
+            yield self._refuse(language).text, language
+        pairs = [pair for base in bases for pair in base.pairs if not pair.is_gap]
         for pair in pairs:
             yield pair.answer, pair.language
         for pair in pairs:
@@ -188,26 +195,36 @@ class FaqResponder:
                 continue
             joint = "" if pair.language == "zh" else " "
             offered = close_question(pair.question, pair.language)
-            hint = HINT[pair.language].format(offered)
-            yield joint.join([REFUSAL[pair.language], hint]), pair.language
-            yield joint.join([CHOICE[pair.language], offered]), pair.language
+            yield HINT[pair.language].format(offered), pair.language
+            yield (
+                joint.join([CHOICE[pair.language], offered, NEITHER[pair.language]]),
+                pair.language,
+            )
 
     def _respond(self, question: str, language: Language) -> Answer:
         index = self.prepare()
         if language not in index.languages:
-            return self._refuse((), language)
+            return self._refuse(language)
         matches = self._find(index, question, language)
         best = matches[0] if matches else None
         fusion = index.fusion[language]
         sure = best is not None and best.confidence >= _SURE
+        if says_nothing(question) and (best is None or best.confidence < fusion.threshold):
+            return self._refuse(language, matches)
         if not sure and index.is_ambiguous(question, language):
             offers = [match for match in matches if match.pair.topic != _SMALL_TALK]
             if len(offers) > 1:
-                return _choose(offers, language)
-            return self._refuse((), language)
-        if best is not None and best.confidence >= fusion.threshold:
+                return _ask_back(offers, language)
+            return self._refuse(language, matches)
+        vague = best is not None and not sure and is_other_term(question, best.pair.wordings)
+        if best is not None and best.confidence >= fusion.threshold and not vague:
             return _answered(best, matches, language)
-        return self._refuse(tuple(matches), language, fusion.hint)
+        if best is not None and best.confidence >= fusion.hint:
+            offers = [match for match in matches if match.pair.topic != _SMALL_TALK]
+            near = [match for match in offers if match.score >= _NEARLY * offers[0].score]
+            if near:
+                return _ask_back(near, language)
+        return self._refuse(language, matches)
 
     def _find(self, index: KnowledgeIndex, question: str, language: Language) -> list[Match]:
         """Search for the whole question; where that is too weak, for each of its sentences."""
@@ -233,7 +250,7 @@ class FaqResponder:
         What was offered is found by answering the question before once more, so that nothing needs to
         be remembered.
         """
-        key = _key(question)
+        key = make_key(question)
         number = next((n for n, words in enumerate(ORDINALS) if words.fullmatch(key)), None)
         if len(history) < 3 or (number is None and not YES.fullmatch(key)):
             return None
@@ -245,7 +262,7 @@ class FaqResponder:
         except (TextUnusable, LanguageUnsupported):
             return None
         expected: Outcome = "hint" if number is None else "choice"
-        if earlier.outcome != expected or _key(earlier.text) != _key(offer.text):
+        if earlier.outcome != expected or make_key(earlier.text) != make_key(offer.text):
             return None
         if (number or 0) >= len(earlier.candidates):
             return None
@@ -274,32 +291,26 @@ class FaqResponder:
             return None
         index = self.prepare()
         matches = index.search(f"{before[-_FOLLOW_UP_LIMIT:]} {question}", language, _CANDIDATES)
-        best, told = matches[0], previous.match.pair
-        if best.confidence < index.fusion[language].threshold:
-            return None
+        told, fusion = previous.match.pair, index.fusion[language]
+        best = matches[0]
         if best.pair.id == told.id or best.pair.topic != told.topic:
+            return None
+        if best.confidence < (fusion.hint + fusion.threshold) / 2:
             return None
         return _answered(best, matches, language)
 
-    def _refuse(
-        self, candidates: tuple[Match, ...], language: Language, hint: float = 1.0
-    ) -> Answer:
-        best = candidates[0] if candidates else None
-        confidence = best.confidence if best is not None else 0.0
-        text, outcome = REFUSAL[language], "refusal"
-        joint = "" if language == "zh" else " "
-        if best is not None and confidence >= hint and best.pair.topic != _SMALL_TALK:
-            outcome = "hint"
-            text += joint + HINT[language].format(close_question(best.pair.question, language))
-        elif language in find_languages(self._bases):
+    def _refuse(self, language: Language, candidates: Sequence[Match] = ()) -> Answer:
+        text = REFUSAL[language]
+        if language in find_languages(self.bases):
+            joint = "" if language == "zh" else " "
             text += joint + TOPICS[language].format(self._examples(language))
         return Answer(
             text=text,
             language=language,
-            outcome="hint" if outcome == "hint" else "refusal",
+            outcome="refusal",
             match=None,
-            confidence=confidence,
-            candidates=candidates,
+            confidence=candidates[0].confidence if candidates else 0.0,
+            candidates=tuple(candidates),
             emotion=_REFUSED_EMOTION,
             intensity=_REFUSED_INTENSITY,
         )
@@ -307,7 +318,7 @@ class FaqResponder:
     def _examples(self, language: Language) -> str:
         """Name the first question of the base's first topics, as a taste of what it can answer."""
         firsts: dict[str, str] = {}
-        for base in self._bases:
+        for base in self.bases:
             for pair in base.pairs:
                 if pair.language == language and not pair.is_gap and pair.topic != _SMALL_TALK:
                     firsts.setdefault(pair.topic, pair.question)
@@ -315,13 +326,18 @@ class FaqResponder:
         return ("" if language == "zh" else " ").join(chosen)
 
 
-def _choose(candidates: Sequence[Match], language: Language) -> Answer:
+def _ask_back(candidates: Sequence[Match], language: Language) -> Answer:
+    """Ask which of the candidates is meant, or whether the only one is."""
     questions = [close_question(match.pair.question, language) for match in candidates]
     joint = "" if language == "zh" else " "
+    if len(questions) == 1:
+        text = HINT[language].format(questions[0])
+    else:
+        text = joint.join([CHOICE[language], *questions, NEITHER[language]])
     return Answer(
-        text=joint.join([CHOICE[language], *questions]),
+        text=text,
         language=language,
-        outcome="choice",
+        outcome="hint" if len(questions) == 1 else "choice",
         match=None,
         confidence=candidates[0].confidence,
         candidates=tuple(candidates),
@@ -368,18 +384,3 @@ def _language_of(history: Sequence[Message]) -> Language:
 
 def _is_readable(char: str) -> bool:
     return unicodedata.name(char, "").startswith(("LATIN", "CJK", "FULLWIDTH LATIN"))
-
-
-def _key(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum() or c == " ").strip()
-
-
-def _map_emotions(bases: Sequence[Base]) -> list[tuple[str, Emotion]]:
-    """List answers that are not said neutrally, and refusals, by comparable text."""
-    told = [
-        (_key(pair.answer), pair.emotion)
-        for base in bases
-        for pair in base.pairs
-        if pair.answer and pair.emotion != "neutral"
-    ]
-    return told + [(_key(text), _REFUSED_EMOTION) for text in REFUSAL.values()]

@@ -15,12 +15,20 @@ TOPICS: dict[Language, str] = {
     "en": "You can ask me, for example: {0}",
 }
 HINT: dict[Language, str] = {
-    "zh": "我能回答的最接近的问题是：{0}如果您想问的就是这个，请说“是的”。",
-    "en": "The closest question that I can answer is: {0} If that is what you mean, say yes.",
+    "zh": "您想问的是不是：{0}如果是，请说“是的”。",
+    "en": "Do you mean: {0} If so, say yes.",
 }
 CHOICE: dict[Language, str] = {
     "zh": "您想问的是哪一个问题？",
     "en": "Which of these do you mean?",
+}
+NEITHER: dict[Language, str] = {
+    "zh": "如果都不是，请换个说法再问一次。",
+    "en": "If none of them, please ask in other words.",
+}
+NOTHING: dict[Language, str] = {
+    "zh": "抱歉，我没有想出答案，请换个说法再问一次。",
+    "en": "Sorry, I could not come up with an answer. Please ask again in other words.",
 }
 ORDINALS: tuple[re.Pattern[str], ...] = tuple(
     re.compile(words)

@@ -1,0 +1,259 @@
+"""The bases that are answered from, and their index, made anew when the store changes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from visavis.core.errors import AssetError, ConfigError, Error
+from visavis.core.types import Floats, Language
+from visavis.knowledge.base import Base, load_samples
+from visavis.knowledge.fusion import Fusion
+from visavis.knowledge.search import Encode, FindNear, KnowledgeIndex
+from visavis.knowledge.vectors import Encoder
+
+if TYPE_CHECKING:
+    from visavis.knowledge.store import KnowledgeStore
+
+logger = logging.getLogger(__name__)
+
+SECOND: Mapping[Language, tuple[str, str]] = {
+    "zh": ("roformer-sim-small", "network"),
+    "en": ("minilm-l6-int8", "mean"),
+}
+"""Asset and pooling of the encoder that helps in each language."""
+
+_LOOK = 1.0
+"""Seconds between two looks at whether the store has changed."""
+_BATCH = 256
+
+
+def default_place() -> Path:
+    """Return where the store lies, following XDG_DATA_HOME."""
+    base = os.environ.get("XDG_DATA_HOME", "").strip()
+    root = Path(base).expanduser() if base else Path.home() / ".local" / "share"
+    return root / "visavis" / "knowledge.db"
+
+
+def open_store(place: str = "") -> KnowledgeStore:
+    """Open the store, and make it where it is not there.
+
+    Args:
+        place: Path of an SQLite file or ``postgresql://…``; `default_place` if empty.
+
+    Raises:
+        ConfigError: It cannot be used, or the extra for it is missing.
+    """
+    from visavis.knowledge.store import KnowledgeStore
+
+    return KnowledgeStore(place or default_place())
+
+
+def load_second_encoders() -> dict[Language, Encoder]:
+    """Load the encoders that help in one language each, where they were pulled."""
+    from visavis.models.text_encoder.predictor import TextEncoder
+
+    found: dict[Language, Encoder] = {}
+    for language, (asset, pooling) in SECOND.items():
+        try:
+            found[language] = TextEncoder(asset, pooling=pooling)  # type: ignore[arg-type]
+        except AssetError as error:
+            logger.info("searching %s without %s: %s", language, asset, error)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    bases: tuple[Base, ...]
+    revision: int
+    index: KnowledgeIndex | None = None
+
+
+class LiveKnowledge:
+    """Bases and their index. Safe to share between threads.
+
+    What the store changes is searched a moment later: a new index is made in the background, and the
+    one before serves until it is there.
+    """
+
+    def __init__(
+        self,
+        bases: Sequence[Base] | None = None,
+        *,
+        place: str = "",
+        only: Sequence[str] = (),
+        encoder: Encoder | None = None,
+        second: Mapping[Language, Encoder] | None = None,
+        fusion: Mapping[Language, Fusion] | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        """Read the bases; vectors are made with `prepare`.
+
+        Args:
+            bases: These and no store.
+            place: Of the store; where it is empty and no store is at the default place, or it holds
+                no answer, the shipped samples are answered from.
+            only: Names of the store's bases to use; all by default.
+            encoder: Makes sentence vectors; the Universal Sentence Encoder by default.
+            second: Further encoders; those that were pulled by default.
+            fusion: Weights and thresholds; learnt from the bases by default.
+            cache: Folder of cached vectors of bases that are not in a store.
+
+        Raises:
+            ConfigError: The store cannot be used, or lacks a base of ``only``.
+        """
+        self._encoder, self._second = encoder, second
+        self._fusion, self._cache, self._only = fusion, cache, tuple(only)
+        self._lock = threading.RLock()
+        self._worker: threading.Thread | None = None
+        self._looked = 0.0
+        self._store: KnowledgeStore | None = None
+        if bases is not None:
+            self._now = _Snapshot(tuple(bases), -1)
+            return
+        if place or default_place().exists():
+            self._store = open_store(place)
+        elif only:
+            raise ConfigError(
+                f"there is no base {only[0]!r}: no store is at {default_place()};"
+                " make one with `visavis kb import`, or name another with VISAVIS_KNOWLEDGE"
+            )
+        self._now = self._read()
+
+    @property
+    def bases(self) -> tuple[Base, ...]:
+        """The bases as they are now."""
+        self._follow()
+        return self._now.bases
+
+    @property
+    def store(self) -> KnowledgeStore | None:
+        """Where the bases are kept, if they are."""
+        return self._store
+
+    def prepare(self) -> KnowledgeIndex:
+        """Return the index; the first time it is made, which takes seconds without a cache."""
+        self._follow()
+        with self._lock:
+            if self._now.index is None:
+                self._now = self._make(self._now)
+            assert self._now.index is not None
+            return self._now.index
+
+    def refresh(self) -> None:
+        """Wait until what the store holds now is searched."""
+        if self._store is None:
+            return
+        with self._lock:
+            if self._store.revision() != self._now.revision or self._now.index is None:
+                self._now = self._make(self._read())
+
+    def _follow(self) -> None:
+        """Begin to make a new index where the store has changed."""
+        if self._store is None or time.monotonic() - self._looked < _LOOK:
+            return
+        self._looked = time.monotonic()
+        try:
+            if self._store.revision() == self._now.revision:
+                return
+        except Error as error:
+            logger.warning("the knowledge store cannot be asked (%s); the last index serves", error)
+            return
+        if self._now.index is None:
+            with self._lock:
+                self._now = self._read()
+        elif self._worker is None or not self._worker.is_alive():
+            self._worker = threading.Thread(target=self._remake, name="knowledge", daemon=True)
+            self._worker.start()
+
+    def _remake(self) -> None:
+        try:
+            made = self._make(self._read())
+        except Error as error:
+            logger.warning("the changed bases cannot be used (%s); the last index serves", error)
+            return
+        with self._lock:
+            self._now = made
+
+    def _read(self) -> _Snapshot:
+        if self._store is None:
+            return _Snapshot(load_samples(), -1)
+        revision = self._store.revision()
+        names = [info.name for info in self._store.bases()]
+        missing = [name for name in self._only if name not in names]
+        if missing:
+            raise ConfigError(
+                f"the store has no base {missing[0]!r}; there are {', '.join(names) or 'none'}"
+            )
+        bases = tuple(self._store.load(name) for name in names if name in (self._only or names))
+        if all(pair.is_gap for base in bases for pair in base.pairs):
+            bases = load_samples()
+        return _Snapshot(bases, revision)
+
+    def _make(self, snapshot: _Snapshot) -> _Snapshot:
+        if self._encoder is None:
+            from visavis.models.sentence_encoder.predictor import SentenceEncoder
+
+            self._encoder = SentenceEncoder()
+        if self._second is None:
+            self._second = load_second_encoders()
+        index = KnowledgeIndex(
+            snapshot.bases,
+            self._encoder,
+            second=self._second,
+            fusion=self._fusion,
+            encode=None if self._store is None else encode_stored(self._store),
+            near=None if self._store is None else find_stored(self._store, self._only),
+            cache=self._cache,
+        )
+        # Where all vectors were cached, nothing has loaded the encoders yet.
+        for model in (self._encoder, *self._second.values()):
+            model.encode(["load"])
+        return _Snapshot(snapshot.bases, snapshot.revision, index)
+
+
+def encode_stored(store: KnowledgeStore) -> Encode:
+    """Make what encodes texts that have no vector in the store yet, and keeps theirs there."""
+
+    def encode(encoder: Encoder, texts: Sequence[str]) -> Floats:
+        wanted = list(dict.fromkeys(texts))
+        found = store.vectors(encoder.fingerprint, wanted)
+        for some in _batches([text for text in wanted if text not in found]):
+            rows = encoder.encode(some)
+            store.put_vectors(encoder.fingerprint, some, rows)
+            found.update(zip(some, rows, strict=True))
+        return np.stack([found[text] for text in texts]).astype(np.float32)
+
+    return encode
+
+
+def find_stored(store: KnowledgeStore, only: Sequence[str]) -> FindNear:
+    """Make what asks the store's index of vectors."""
+
+    def near(
+        encoder: Encoder, vector: Floats, language: Language, count: int
+    ) -> list[tuple[str, str]]:
+        found = store.nearest(
+            encoder.fingerprint,
+            vector,
+            count,
+            bases=only or None,
+            language=language,
+            kinds=("wording", "answer"),
+        )
+        return [(one.base, one.id) for one in found]
+
+    return near
+
+
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(texts), _BATCH):
+        yield texts[begin : begin + _BATCH]
