@@ -184,5 +184,5 @@ def test_bundled_weights_have_a_card_that_fits() -> None:
 @pytest.mark.assets
 def test_pulled_models_are_the_pinned_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
-    names = [a.name for a in assets.CATALOGUE.values() if a.commercial]
+    names = [a.name for a in assets.CATALOGUE.values() if a.commercial and not a.is_large]
     assert assets.verify(names) == {name: [] for name in names}

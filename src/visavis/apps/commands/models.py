@@ -43,7 +43,12 @@ def list_models(as_json: bool) -> None:
 
 @command.command("pull")
 @click.argument("names", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every model for commercial use.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Every model for commercial use of up to 500 MB; name the larger ones.",
+)
 @click.option(
     "--accept-noncommercial",
     is_flag=True,
@@ -54,7 +59,11 @@ def pull_models(names: tuple[str, ...], everything: bool, accept_noncommercial: 
     from visavis.models.assets import CATALOGUE, DEFAULT_ASSETS, home, pull
 
     if everything:
-        names = tuple(a.name for a in CATALOGUE.values() if a.commercial or accept_noncommercial)
+        names = tuple(
+            a.name
+            for a in CATALOGUE.values()
+            if (a.commercial or accept_noncommercial) and not a.is_large
+        )
     with _Reporter() as report:
         pull(names or DEFAULT_ASSETS, accept_noncommercial=accept_noncommercial, progress=report)
     click.echo(f"models are in {home()}", err=True)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+_LARGE = 500_000_000
+"""Bytes."""
+
 Kind: TypeAlias = Literal["pulled", "installed", "bundled"]
 
 
@@ -108,6 +111,11 @@ class Asset:
     licence_basis: str = ""
     module: str = ""
     folder: str = ""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is pulled by its name alone: it has more than half a gigabyte."""
+        return self.size > _LARGE
 
     @property
     def size(self) -> int:

@@ -168,7 +168,9 @@ def _explain_status(error: Any, endpoint: Endpoint) -> ChatFailure:
             )
         )
     parameter = str(error.param or "")
-    unsupported = parameter if parameter in ("max_tokens", "temperature") else ""
+    unsupported = parameter if parameter in ("max_tokens", "temperature", "tools") else ""
+    if not unsupported and "support" in body.lower() and "tools" in body.lower():
+        unsupported = "tools"
     return ChatFailure(
         StageError(f"the language model server {server} refuses the request ({status}): {told}"),
         unsupported=unsupported,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
@@ -34,11 +34,29 @@ _OVERLOADED = "insufficient_system_resource"
 
 
 @dataclass(frozen=True, slots=True)
+class CallPart:
+    """A piece of a tool call; the pieces of one index are one call.
+
+    Attributes:
+        index: Which call of the answer.
+        id: Of the call; empty in all pieces but the first.
+        name: Of the tool; empty likewise.
+        arguments: More of its JSON.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What a model adds to its answer; the last one of an answer says why it ends."""
 
     text: str
     finish: Finish | None = None
+    calls: tuple[CallPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +118,19 @@ class ChatClient:
         self._limits = limits
         self._unsupported: frozenset[str] = frozenset()
 
-    async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[Delta, None]:
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        further: Sequence[Mapping[str, Any]] = (),
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> AsyncGenerator[Delta, None]:
         """Yield the answer as it comes; the last delta has ``finish``. Closing it hangs up.
+
+        Args:
+            messages: The dialogue.
+            further: Calls of tools and their results, as the API writes them.
+            tools: Descriptions of tools that the model may call; a server that knows none is asked
+                without.
 
         Raises:
             ConfigError: The server refuses the key, or knows neither path nor model.
@@ -109,11 +138,12 @@ class ChatClient:
             StageError: Anything else; retryable where asking again may help.
         """
         attempts, said = 0, False
+        sent = [{"role": m.role, "content": m.text} for m in messages] + [dict(m) for m in further]
         while True:
             try:
-                async with aclosing(self._ask(messages)) as deltas:
+                async with aclosing(self._ask(sent, tools)) as deltas:
                     async for delta in deltas:
-                        said = said or bool(delta.text)
+                        said = said or bool(delta.text or delta.calls)
                         yield delta
                 return
             except ChatFailure as failure:
@@ -135,7 +165,9 @@ class ChatClient:
             return float(self._limits.backoff_s * 2**attempts)
         return failure.after if failure.after <= self._limits.retry_after_s else None
 
-    async def _ask(self, messages: Sequence[Message]) -> AsyncGenerator[Delta, None]:
+    async def _ask(
+        self, messages: list[dict[str, Any]], tools: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[Delta, None]:
         """One attempt. Raises ChatFailure."""
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -144,7 +176,7 @@ class ChatClient:
         room = self._limits.max_tokens * _CHARACTERS_PER_TOKEN
         client, chunks = _open_client(self._endpoint), None
         try:
-            chunks = self._chunks(client, messages)
+            chunks = self._chunks(client, messages, tools)
             while True:
                 try:
                     async with asyncio.timeout_at(min(deadline, given_up)):
@@ -164,21 +196,22 @@ class ChatClient:
                         retryable=True,
                     )
                     raise ChatFailure(overloaded, again=True)
-                room -= len(text) + len(thought)
+                calls = _read_calls(chunk)
+                room -= len(text) + len(thought) + sum(len(call.arguments) for call in calls)
                 if room < 0:
                     logger.warning("%s heeds no max_tokens; hanging up", self._endpoint.server)
                     yield Delta("", "length")
                     return
-                if text or thought:
+                if text or thought or calls:
                     waited, alive = self._limits.between_tokens_s, True
                     deadline = clock() + waited
-                if text:
+                if text or calls:
                     given_up = float("inf")
                 if finish:
-                    yield Delta(text, _name_finish(finish))
+                    yield Delta(text, _name_finish(finish), calls)
                     return
-                if text:
-                    yield Delta(text)
+                if text or calls:
+                    yield Delta(text, None, calls)
         except ChatFailure:
             raise
         except Exception as error:
@@ -192,13 +225,15 @@ class ChatClient:
         logger.warning("%s ended an answer without saying why", self._endpoint.server)
         yield Delta("", "stop")
 
-    async def _chunks(self, client: Any, messages: Sequence[Message]) -> AsyncGenerator[Any, None]:
+    async def _chunks(
+        self, client: Any, messages: list[dict[str, Any]], tools: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[Any, None]:
         """Yield the chunks of an answer; a server that does not stream gives one."""
         raw = await client.chat.completions.with_raw_response.create(
             model=self._endpoint.model,
-            messages=[{"role": m.role, "content": m.text} for m in messages],
+            messages=messages,
             stream=True,
-            **self._parameters(),
+            **self._parameters(tools),
         )
         kind = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/html":
@@ -221,9 +256,11 @@ class ChatClient:
 
         yield ChatCompletion.model_validate_json(body)
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Temperature and length as the model takes them: OpenAI's reasoning models differ."""
         given: dict[str, Any] = {}
+        if tools and "tools" not in self._unsupported:
+            given["tools"] = list(tools)
         if "temperature" not in self._unsupported:
             given["temperature"] = self._limits.temperature
         newer = "max_tokens" in self._unsupported
@@ -266,6 +303,26 @@ def _read_chunk(chunk: Any) -> tuple[str, str, str]:
     if not isinstance(text, str):
         raise ValueError("content is no text")
     return text, str(thought or ""), str(getattr(choice, "finish_reason", None) or "")
+
+
+def _read_calls(chunk: Any) -> tuple[CallPart, ...]:
+    """Return the pieces of tool calls in a chunk; what is no call is left out."""
+    choices = getattr(chunk, "choices", None)
+    if not choices:
+        return ()
+    part = getattr(choices[0], "delta", None) or getattr(choices[0], "message", None)
+    found = []
+    for i, call in enumerate(getattr(part, "tool_calls", None) or ()):
+        function = getattr(call, "function", None)
+        index = getattr(call, "index", None)
+        words = (
+            getattr(call, "id", None),
+            getattr(function, "name", None),
+            getattr(function, "arguments", None),
+        )
+        id_, name, arguments = (word if isinstance(word, str) else "" for word in words)
+        found.append(CallPart(index if isinstance(index, int) else i, id_, name, arguments))
+    return tuple(found)
 
 
 def _name_finish(reason: str) -> Finish:

@@ -11,6 +11,8 @@ from visavis.core.errors import ConfigError
 
 URL, MODEL = "VISAVIS_LLM_URL", "VISAVIS_LLM_MODEL"
 KEY, KEY_FILE = "VISAVIS_LLM_KEY", "VISAVIS_LLM_KEY_FILE"
+EMBEDDED = "embedded"
+"""Name of the model that runs in this process."""
 _EXAMPLE = f"{URL}=http://localhost:11434/v1 {MODEL}=qwen2.5:7b"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -51,19 +53,26 @@ def find_endpoint(
 
     Args:
         url: Else VISAVIS_LLM_URL. A bare host gets ``/v1``; ``/chat/completions`` is taken off.
-        model: Else VISAVIS_LLM_MODEL.
+        model: Else VISAVIS_LLM_MODEL. ``embedded``, with no URL set, is the model that runs in this
+            process; it is loaded now, which takes seconds.
         key: Else VISAVIS_LLM_KEY, else what the file VISAVIS_LLM_KEY_FILE holds, else none.
 
     Raises:
         ConfigError: There is no URL or model, or one of the three cannot be used.
+        MissingExtra, MissingWeights, StageError: The embedded model cannot be loaded.
     """
-    url = _given(url, URL)
+    url, model = _given(url, URL), _given(model, MODEL)
+    if not url and model == EMBEDDED:
+        from visavis.models.local_llm.server import open_shared
+
+        address = open_shared()
+        return Endpoint(address.url, EMBEDDED, address.key)
     if not url:
         raise ConfigError(
             f"no language model is set: set {URL} to a server that speaks OpenAI's chat API,"
-            f" and {MODEL} to a model of it; for a local Ollama: {_EXAMPLE}"
+            f" and {MODEL} to a model of it; for a local Ollama: {_EXAMPLE};"
+            f" for the small one of this package: {MODEL}={EMBEDDED}"
         )
-    model = _given(model, MODEL)
     if not model:
         raise ConfigError(
             f"{URL} is set and {MODEL} is not; set it to the name of a model that the server has"

@@ -96,7 +96,7 @@ class LiveSession:
         self._conversation = Conversation(
             part.performance,
             cast.speaker,
-            CitingResponder(cast.responder, self._narrator.cite),
+            cast.attune(CitingResponder(cast.responder, self._narrator.cite)),
             manner=self._make_manner(),
             limits=LIMITS,
             clock=clock,

@@ -1,0 +1,73 @@
+"""A model's stream as whole sentences with the marks of their citations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from visavis.core.types import Language, Message
+from visavis.stages.responders.chat_stream import Delta, Finish
+from visavis.stages.responders.grounding_check import MarkStream
+from visavis.stages.responders.spoken import SpokenText
+
+_RAW = 400
+"""Characters of the model's own words that are looked back at."""
+
+
+class Chat(Protocol):
+    """A language model; `ChatClient` is one."""
+
+    def stream(self, messages: Sequence[Message]) -> AsyncGenerator[Delta, None]:
+        """Yield the answer as it comes; the last delta has ``finish``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSentence:
+    """A sentence of a model.
+
+    Attributes:
+        text: Plain, with marks as ``〔1〕``.
+        raw: The last of what the model wrote, template marks and all.
+        is_last: Whether nothing follows.
+    """
+
+    text: str
+    raw: str
+    is_last: bool = False
+
+
+async def stream_sentences(
+    chat: Chat,
+    messages: Sequence[Message],
+    language: Language,
+    max_characters: int,
+    thinking: bool = False,
+) -> AsyncGenerator[WrittenSentence, None]:
+    """Yield sentences when they are whole. Closing it hangs up.
+
+    What came before an error is not yielded unless it was whole: it could not be checked.
+
+    Raises:
+        Error: As `ChatClient.stream`.
+    """
+    marks = MarkStream()
+    spoken = SpokenText(language, max_characters=max_characters, thinking=thinking)
+    finish: Finish = "stop"
+    line = raw = ""
+    async with aclosing(chat.stream(messages)) as deltas:
+        async for delta in deltas:
+            finish = delta.finish or finish
+            raw = (raw + delta.text)[-_RAW - len(delta.text) :]
+            *whole, line = (line + spoken.feed(marks.feed(delta.text))).split("\n")
+            for text in filter(None, whole):
+                yield WrittenSentence(text, raw)
+            if spoken.ended:
+                break
+    line += spoken.feed(marks.flush())
+    line += spoken.flush("length" if finish != "stop" else "stop")
+    last = [text for text in line.split("\n") if text]
+    for i, text in enumerate(last):
+        yield WrittenSentence(text, raw, is_last=i == len(last) - 1)
