@@ -60,3 +60,13 @@ def test_the_options_offer_what_there_is() -> None:
 
     assert OFFERED_EMOTIONS == EMOTIONS
     assert OFFERED_POSES == POSES
+
+
+def test_a_persona_brings_what_is_not_set() -> None:
+    settings = load_settings({"VISAVIS_PERSONA": "clerk"})
+    assert (settings.responder, settings.avatar, settings.language) == ("persona", "mei", "zh")
+    assert (settings.voice_zh, settings.voice_en) == ("zf_xiaohe", "af_heart")
+    chosen = load_settings({"VISAVIS_PERSONA": "clerk", "VISAVIS_AVATAR": "lin"})
+    assert (chosen.avatar, chosen.voice_zh) == ("lin", "zf_xiaohe")
+    with pytest.raises(ConfigError, match="clerk"):
+        load_settings({"VISAVIS_PERSONA": "nobody"})

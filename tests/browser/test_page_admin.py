@@ -24,7 +24,7 @@ addEventListener('unhandledrejection', e => faults.push(`rejection: ${e.reason}`
 window.confirm = () => true;
 localStorage.setItem('visavis.language', 'en');
 """
-TABS = ("overview", "unanswered", "feedback", "sessions", "records")
+TABS = ("overview", "unanswered", "knowledge", "feedback", "sessions", "records")
 
 
 async def fill(folder):
@@ -42,8 +42,11 @@ def served_records(tmp_path_factory):
     """The address of a server that has weeks behind it; tokens are ``guest`` and ``boss``."""
     folder = tmp_path_factory.mktemp("data")
     asyncio.run(fill(folder))
-    tokens = {"VISAVIS_SERVER_TOKEN": "guest", "VISAVIS_SERVER_ADMIN_TOKEN": "boss"}
-    with start_server(1, environment=tokens, data=folder) as (address, _, _):
+    settings = {
+        "VISAVIS_SERVER_TOKEN": "guest", "VISAVIS_SERVER_ADMIN_TOKEN": "boss",
+        "VISAVIS_KNOWLEDGE": str(folder / "knowledge.db"),
+    }  # fmt: skip
+    with start_server(1, environment=settings, data=folder) as (address, _, _):
         yield address
 
 
@@ -110,10 +113,42 @@ def test_a_question_is_marked_as_done(admin):
     wait_for(admin, "document.querySelectorAll('.gap').length > 2")
     first = admin.run("return document.querySelector('.gap h2').innerText")
     assert "13800138000" not in admin.run("return document.body.innerText")
-    admin.run("document.querySelector('.gap button').click()")
+    admin.run(f"{button('.gap', 'Mark as done')}.click()")
     wait_for(admin, f"document.querySelector('.gap h2').innerText !== {json.dumps(first)}")
     admin.run("document.querySelectorAll('.choices button')[1].click()")
     wait_for(admin, f"document.querySelector('.gap h2')?.innerText === {json.dumps(first)}")
+
+
+def button(place, said):
+    buttons = f"[...document.querySelectorAll('{place} button')]"
+    return f"{buttons}.find(one => one.innerText === {json.dumps(said)})"
+
+
+def test_a_question_is_answered_in_one_step_and_the_pair_is_seen(admin):
+    go(admin, "unanswered")
+    wait_for(admin, "document.querySelectorAll('.gap').length > 1")
+    first = admin.run("return document.querySelector('.gap h2').innerText")
+    admin.run(f"{button('.gap', 'Answer it')}.click()")
+    wait_for(admin, "document.querySelector('.gap form [name=answer]')")
+    # Until the first change the samples are answered from, and the form says what it will do.
+    assert "knowledge.db" in admin.run("return document.querySelector('.gap').innerText")
+    admin.run("""const field = document.querySelector('[name=answer]');
+        field.value = 'An answer of the operator.'; field.dispatchEvent(new Event('input'));""")
+    wait_for(admin, "!document.querySelector('.gap form [type=submit]').disabled")
+    admin.run("document.querySelector('.gap form [type=submit]').click()")
+    wait_for(admin, "/^Added to the base/.test(document.querySelector('[role=status]')?.innerText)")
+    assert first != admin.run("return document.querySelector('.gap h2').innerText")
+    go(admin, "knowledge")
+    wait_for(admin, "/version 2/.test(document.querySelector('.bases').innerText)")
+    admin.run("""[...document.querySelectorAll('.base')].find(
+        one => /version 2/.test(one.innerText)).click()""")
+    wait_for(admin, "document.querySelector('[type=search]')")
+    admin.run("""const field = document.querySelector('[type=search]');
+        field.value = 'of the operator'; field.dispatchEvent(new Event('input'));""")
+    wait_for(admin, "document.querySelectorAll('.pair').length === 1")
+    assert first in admin.run("return document.querySelector('.pair').innerText")
+    admin.run(f"{button('section', 'Undo the last change')}.click()")
+    wait_for(admin, "document.querySelectorAll('.pair').length === 0")
 
 
 def test_a_session_is_seen_and_ended(admin, served_records):

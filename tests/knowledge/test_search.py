@@ -155,6 +155,20 @@ def test_one_single_pair_is_enough(encoder: SentenceEncoder, tmp_path: Path) -> 
     assert best.pair == pair
 
 
+def test_a_stored_wording_is_answered_even_alone_or_twice(
+    encoder: SentenceEncoder, tmp_path: Path
+) -> None:
+    here = Base("here", (Pair("one", "图书馆几点开门?", "九点。", "zh", aliases=("几点能借书",)),))
+    there = Base("there", (Pair("two", "图书馆几点开门?", "十点。", "zh"),))
+    alone = KnowledgeIndex([here], encoder, cache=tmp_path)
+    both = KnowledgeIndex([here, there], encoder, cache=tmp_path)
+    for index in (alone, both):
+        for question in ("图书馆几点开门", "请问图书馆几点开门?"):
+            assert index.search(question, "zh")[0].confidence >= 0.99
+    assert alone.search("几点能借书?", "zh")[0].confidence >= 0.99
+    assert alone.search("博物馆在哪里", "zh")[0].confidence < alone.fusion["zh"].threshold
+
+
 def test_the_weights_matter(index: KnowledgeIndex) -> None:
     question, ids = "家人过世户口怎么销", [pair.id for pair in index.pairs("zh")]
     similarities = index.compare(question, "zh")

@@ -68,8 +68,13 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
       outcome: "answer",
       confidence: 0.93,
       sources: [
-        { title: text.source, url: "https://example.org/guide", question: text.question },
-        { title: "faq-2026.csv", url: "", question: text.question },
+        {
+          title: text.source,
+          url: "https://example.org/guide",
+          question: text.question,
+          attachments: [{ kind: "phone", value: "12345", label: "" }],
+        },
+        { title: "faq-2026.csv", url: "", question: text.question, attachments: [] },
       ],
       candidates: [],
     });

@@ -254,6 +254,24 @@ export interface Source {
    * The stored question that was matched.
    */
   question: string;
+  /**
+   * What belongs to the answer besides its text.
+   */
+  attachments: Attachment[];
+}
+/**
+ * What is shown beside an answer and not spoken.
+ */
+export interface Attachment {
+  kind: "link" | "phone" | "office";
+  /**
+   * A web address, a telephone number, or where a place is.
+   */
+  value: string;
+  /**
+   * What it is; empty where the value says it.
+   */
+  label: string;
 }
 /**
  * The voice begins a sentence at ``at``.
@@ -549,6 +567,9 @@ export type ErrorCode =
   | "Unexpected"
   | "UnknownAsset"
   | "UnknownAvatar"
+  | "UnknownBase"
+  | "UnknownEntry"
   | "UnknownStage"
   | "UnknownVoice"
-  | "UnsupportedMedia";
+  | "UnsupportedMedia"
+  | "VersionConflict";

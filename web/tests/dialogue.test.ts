@@ -16,7 +16,7 @@ describe("the dialogue", () => {
     send(turns, { type: "transcript.final", text: "几点开门？" });
     send(turns, {
       type: "answer.sources", outcome: "answer", confidence: 0.9, candidates: [],
-      sources: [{ title: "faq.csv", url: "", question: "几点开门" }],
+      sources: [{ title: "faq.csv", url: "", question: "几点开门", attachments: [] }],
     });
     send(turns, { type: "answer.text", text: "九点。不休息。" });
     expect(turns[0]?.said).toBe("");

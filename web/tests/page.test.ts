@@ -188,8 +188,20 @@ describe("the page", () => {
     client.send({
       type: "answer.sources", turn: 1, outcome: "answer", confidence: 0.9, candidates: [],
       sources: [
-        { title: "a", url: "https://example.org/a", question: "" },
-        { title: "b", url: "javascript:alert(1)", question: "" },
+        {
+          title: "a",
+          url: "https://example.org/a",
+          question: "",
+          attachments: [
+            { kind: "link", value: "https://example.org/map", label: "地图" },
+            { kind: "link", value: "javascript:alert(2)", label: "坏的" },
+            { kind: "phone", value: "(010) 6888-1234 转 5", label: "热线" },
+            { kind: "office", value: "三号窗口", label: "" },
+            { kind: "phone", value: "+86 10 12345", label: "" },
+            { kind: "phone", value: "见窗口", label: "" },
+          ],
+        },
+        { title: "b", url: "javascript:alert(1)", question: "", attachments: [] },
       ],
     });
     client.send({ type: "session.state", turn: 1, state: "speaking" });
@@ -199,6 +211,14 @@ describe("the page", () => {
     await vi.advanceTimersByTimeAsync(50);
     expect(page.findAll(".sources a").map((link) => link.attributes("href"))).toEqual(["https://example.org/a"]);
     expect(page.findAll(".sources .chip")).toHaveLength(2);
+    const beside = page.findAll(".attachments .chip");
+    expect(beside.map((one) => one.attributes("href"))).toEqual([
+      "https://example.org/map", undefined, "tel:01068881234;ext=5", undefined, "tel:+861012345", undefined,
+    ]);
+    expect(beside.map((one) => one.text())).toEqual([
+      "地图 (在新窗口打开)", "链接: 坏的 javascript:alert(2)", "电话: 热线 (010) 6888-1234 转 5", "地点: 三号窗口",
+      "电话: +86 10 12345", "电话: 见窗口",
+    ]);
     page.unmount();
   });
 

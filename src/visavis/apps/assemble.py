@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Voice,
     )
     from visavis.knowledge.sound_alikes import SoundAlikes
+    from visavis.models.sentence_encoder.predictor import SentenceEncoder
     from visavis.pipeline.conversation import Conversation
     from visavis.pipeline.events import EventHub
 
@@ -195,6 +196,7 @@ class Cast:
     _recognizer: Recognizer | None = None
     _responder: Responder | None = None
     _alikes: SoundAlikes | None = None
+    _encoder: SentenceEncoder | None = None
 
     def load_avatar(self) -> Avatar:
         """Load or make the avatar."""
@@ -285,9 +287,29 @@ class Cast:
     def responder(self) -> Responder:
         """The responder, made when it is needed first."""
         if self._responder is None:
-            made: Responder = registry.load("responders", self.settings.responder)()
+            settings = self.settings
+            stage = registry.load("responders", settings.responder)
+            made: Responder = _make(
+                stage,
+                store=settings.knowledge,
+                only=settings.base_names,
+                persona=settings.persona,
+            )
             self._responder = made
         return self._responder
+
+    def attune(self, responder: Responder) -> Responder:
+        """Let a responder's answers fit the mood of one person, where that is switched on."""
+        if not self.settings.mood:
+            return responder
+        from visavis.stages.mood.reader import MoodReader
+        from visavis.stages.responders.attuned import AttunedResponder
+
+        if self._encoder is None:
+            from visavis.models.sentence_encoder.predictor import SentenceEncoder
+
+            self._encoder = SentenceEncoder()
+        return AttunedResponder(responder, MoodReader(self._encoder))
 
     def choose_voices(self, avatar: Avatar) -> dict[Language, str]:
         """Choose a voice for each language: the one asked for, else set, else the avatar's.
@@ -328,7 +350,7 @@ class Cast:
         return Conversation(
             self.open_performance(avatar),
             self.router if voice else None,
-            self.responder if responder else None,
+            self.attune(self.responder) if responder else None,
             self.recognizer if recognizer else None,
             manner=manner,
             hub=hub,

@@ -22,7 +22,13 @@ class Settings:
         hint: Words that questions are likely to hold; it settles what sounds the same. The default
             is of the sample base.
         respell: Whether questions are written as the base writes what sounds the same.
-        responder: Stage that answers.
+        responder: Stage that answers; a persona's own where one is set.
+        persona: Name of a shipped persona, or path of a TOML file: its voices, avatar and language go
+            for what is not set.
+        mood: Whether answers are said to fit the mood of whoever asks.
+        knowledge: Store of the bases that are answered from: a path or postgresql://…; empty for the
+            user's own.
+        bases: Names of those bases, by commas; empty for all of the store.
         animator: Stage that shows the face.
         weights: What the animator draws with, where it needs a choice; empty for the avatar's own.
         enhancer: Stage that sharpens what the animator draws; empty for none.
@@ -45,6 +51,10 @@ class Settings:
     hint: str = "办理、补办、居住证、身份证、社保卡、护照、公积金。"
     respell: bool = True
     responder: str = "faq"
+    persona: str = ""
+    mood: bool = True
+    knowledge: str = ""
+    bases: str = ""
     animator: str = "puppet"
     weights: str = ""
     enhancer: str = ""
@@ -62,6 +72,11 @@ class Settings:
     max_question: int = 1_000
     max_seconds: int = 3_600
 
+    @property
+    def base_names(self) -> tuple[str, ...]:
+        """Names of the bases, one by one."""
+        return tuple(name.strip() for name in self.bases.split(",") if name.strip())
+
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.
@@ -75,7 +90,24 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         text = environment.get(PREFIX + field.name.upper(), "").strip()
         if text:
             values[field.name] = _parse(field.name, text)
+    if values.get("persona"):
+        values = {**_read_persona(values["persona"]), **values}
     return Settings(**values)
+
+
+def _read_persona(which: str) -> dict[str, Any]:
+    """Return the settings that a persona brings."""
+    from visavis.stages.responders.persona import load_persona
+
+    persona = load_persona(which)
+    brought = {
+        "responder": "persona",
+        "avatar": persona.avatar,
+        "voice_zh": persona.voice.get("zh", ""),
+        "voice_en": persona.voice.get("en", ""),
+        "language": "" if persona.language == "auto" else persona.language,
+    }
+    return {name: value for name, value in brought.items() if value}
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -98,7 +130,7 @@ def _parse(name: str, text: str) -> Any:
         if text not in _CHOICES[name]:
             raise ConfigError(f"{variable} is {text!r}; set one of {', '.join(_CHOICES[name])}")
         return text
-    if name in ("label", "respell"):
+    if name in ("label", "mood", "respell"):
         if text.lower() not in _WORDS:
             raise ConfigError(f"{variable} is {text!r}; set it to yes or no")
         return _WORDS[text.lower()]

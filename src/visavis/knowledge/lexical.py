@@ -32,8 +32,8 @@ _BACK_NASAL = re.compile(r"(?<=[aei])ng$")
 _FIRST_HAN, _LAST_HAN = 0x3400, 0x9FFF
 _POINTS = 0x110000
 """Code points there are."""
-_MANY = 5_000
-"""Texts from which single characters count only where they are rare enough to tell texts apart."""
+_VISITS = 200_000
+"""Places in texts that are looked at for a question, at most, of each kind of feature."""
 
 
 def _character_pairs(texts: Sequence[str]) -> Keys:
@@ -137,7 +137,6 @@ class _Channel:
         if norms is not None:
             weights = weights / np.maximum(norms[self._rows], 1e-12)
         self._weights = weights.astype(np.float32)
-        self._common = self._size // 4 if self._size > _MANY else self._size
 
     def score(self, query: str) -> Floats:
         _, keys = self._features([query])
@@ -150,11 +149,15 @@ class _Channel:
         weights = (1 + np.log(counts)) * rarity
         norm = float(np.sqrt((weights**2).sum())) or 1.0
         scores = np.zeros(self._size, np.float32)
-        for term, weight in zip(place[known], weights[known] / norm, strict=True):
+        terms, weights = place[known], weights[known] / norm
+        lengths = self._starts[terms + 1] - self._starts[terms]
+        order = np.argsort(lengths, kind="stable")
+        # The rarest terms first: the common ones of many texts take time and tell nothing.
+        order = order[: max(int((np.cumsum(lengths[order]) <= _VISITS).sum()), 1)]
+        for term, weight in zip(terms[order], weights[order], strict=True):
             begin, end = self._starts[term], self._starts[term + 1]
-            if end - begin <= self._common:
-                # A text holds a term once, so that no index comes twice.
-                scores[self._rows[begin:end]] += self._weights[begin:end] * np.float32(weight)
+            # A text holds a term once, so that no index comes twice.
+            scores[self._rows[begin:end]] += self._weights[begin:end] * np.float32(weight)
         return scores
 
     def compare(self) -> Floats:

@@ -116,6 +116,7 @@ class LiveKnowledge:
         self._worker: threading.Thread | None = None
         self._looked = 0.0
         self._store: KnowledgeStore | None = None
+        self._may_appear = bases is None and not place
         if bases is not None:
             self._now = _Snapshot(tuple(bases), -1)
             return
@@ -139,6 +140,26 @@ class LiveKnowledge:
         """Where the bases are kept, if they are."""
         return self._store
 
+    @property
+    def only(self) -> tuple[str, ...]:
+        """Names of the store's bases that are used; empty for all."""
+        return self._only
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the vectors of every language."""
+        if self._encoder is None:
+            from visavis.models.sentence_encoder.predictor import SentenceEncoder
+
+            self._encoder = SentenceEncoder()
+        return self._encoder
+
+    def adopt(self, store: KnowledgeStore) -> None:
+        """Answer from a store that was made meanwhile, as soon as it is indexed."""
+        with self._lock:
+            self._store = store
+            self._looked = 0.0
+
     def prepare(self) -> KnowledgeIndex:
         """Return the index; the first time it is made, which takes seconds without a cache."""
         self._follow()
@@ -158,10 +179,14 @@ class LiveKnowledge:
 
     def _follow(self) -> None:
         """Begin to make a new index where the store has changed."""
-        if self._store is None or time.monotonic() - self._looked < _LOOK:
+        if time.monotonic() - self._looked < _LOOK:
             return
         self._looked = time.monotonic()
         try:
+            if self._store is None and self._may_appear and default_place().exists():
+                self._store = open_store()
+            if self._store is None:
+                return
             if self._store.revision() == self._now.revision:
                 return
         except Error as error:
@@ -199,23 +224,22 @@ class LiveKnowledge:
         return _Snapshot(bases, revision)
 
     def _make(self, snapshot: _Snapshot) -> _Snapshot:
-        if self._encoder is None:
-            from visavis.models.sentence_encoder.predictor import SentenceEncoder
-
-            self._encoder = SentenceEncoder()
         if self._second is None:
             self._second = load_second_encoders()
         index = KnowledgeIndex(
             snapshot.bases,
-            self._encoder,
+            self.encoder,
             second=self._second,
             fusion=self._fusion,
             encode=None if self._store is None else encode_stored(self._store),
             near=None if self._store is None else find_stored(self._store, self._only),
             cache=self._cache,
         )
+        if self._store is not None:
+            for texts in self._store.missing_texts(self.encoder.fingerprint, self._only or None):
+                self._store.put_vectors(self.encoder.fingerprint, texts, self.encoder.encode(texts))
         # Where all vectors were cached, nothing has loaded the encoders yet.
-        for model in (self._encoder, *self._second.values()):
+        for model in (self.encoder, *self._second.values()):
             model.encode(["load"])
         return _Snapshot(snapshot.bases, snapshot.revision, index)
 

@@ -39,6 +39,9 @@ _AMBIGUOUS = 3
 """Pairs that must share a term for it to be no question by itself."""
 _TERM = 12
 """Letters of the longest such term."""
+_EXACT_CONFIDENCE = 0.99
+"""Of a pair that is asked for in its own words."""
+_FIRST = 1_000.0
 _NEAR = 200
 _SHRINKAGE = 1.0
 """Weight of the identity against the scatter between wordings, in units of its mean variance."""
@@ -174,10 +177,13 @@ class KnowledgeIndex:
         """
         shelf, fusion = self._shelf(language), self.fusion[language]
         similarities, chosen = self._compare(question, language)
-        scores = similarities.fuse(fusion)
+        similar = similarities.fuse(fusion)
+        exact = shelf.find_exactly(self._prepare(question))
+        # Whatever else is near: who says the stored words means them.
+        scores = similar + np.isin(chosen, list(exact)) * np.float32(_FIRST)
         today = day or date.today()
         holds = np.array([shelf.pairs[number].holds_on(today) for number in chosen], bool)
-        scores, chosen = scores[holds], chosen[holds]
+        similar, scores, chosen = similar[holds], scores[holds], chosen[holds]
         order = np.argsort(-scores, kind="stable")
         matches: list[Match] = []
         for number in order:
@@ -188,9 +194,12 @@ class KnowledgeIndex:
                 continue
             rival = next((other for other in order[:2] if other != number), None)
             lead = float(scores[number] - scores[rival]) if rival is not None else 0.0
-            score = float(scores[number])
+            score = float(similar[number])
+            confidence = fusion.judge(score, lead)
+            if int(chosen[number]) in exact:
+                confidence = max(confidence, _EXACT_CONFIDENCE)
             home = self._homes[language][chosen[number]]
-            matches.append(Match(pair, score, fusion.judge(score, lead), home))
+            matches.append(Match(pair, score, confidence, home))
         return matches
 
     def compare(self, question: str, language: Language) -> Similarities:
@@ -212,13 +221,15 @@ class KnowledgeIndex:
         plain = pack(self._prepare(question))
         if len(plain) > _TERM:
             return False
+        if any(not shelf.is_gap[owner] for owner in shelf.find_exactly(plain)):
+            return False
         sharing: set[int] = set()
         for owner, wording in zip(shelf.owner, shelf.packed, strict=True):
-            if not shelf.is_gap[owner] and plain in wording:
-                if plain == wording:
-                    return False
+            if plain in wording and not shelf.is_gap[owner]:
                 sharing.add(int(owner))
-        return len(sharing) >= _AMBIGUOUS
+                if len(sharing) >= _AMBIGUOUS:
+                    return True
+        return False
 
     def pairs(self, language: Language) -> tuple[Pair, ...]:
         """Return the pairs of a language in the order of `compare`, gaps too."""

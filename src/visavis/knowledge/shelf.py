@@ -42,7 +42,8 @@ class Space:
 
     def place(self, text: str) -> Floats:
         """Return the vector of a question, float32 (d,)."""
-        return unit(self.encoder.encode([text]) @ self.whitening)[0]
+        row: Floats = unit(self.encoder.encode([text]) @ self.whitening)[0]
+        return row
 
 
 class Shelf:
@@ -67,15 +68,22 @@ class Shelf:
         """
         self.pairs = tuple(pairs)
         self.packed = [pack(text) for text in texts]
+        self._exactly: dict[str, set[int]] = {}
         self.lengths = np.array([len(pair.wordings) for pair in pairs], np.int64)
         self.starts: Integers = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
         self.owner: Integers = np.repeat(np.arange(len(pairs)), self.lengths)
         self.is_gap = np.array([pair.is_gap for pair in pairs])
+        for owner, packed in zip(self.owner.tolist(), self.packed, strict=True):
+            self._exactly.setdefault(packed, set()).add(owner)
         self.spaces = [first] if second is None else [first, second]
         self._spelling = LexicalIndex(texts, language)
         self._answers = LexicalIndex(
             [pair.answer for pair in pairs], language, [pair.question for pair in pairs]
         )
+
+    def find_exactly(self, text: str) -> set[int]:
+        """Return the pairs that have a text among their wordings, but for marks and capitals."""
+        return self._exactly.get(pack(text), set())
 
     def compare(self, text: str, near: Integers | None = None) -> tuple[Similarities, Integers]:
         """Compare a question with every pair, or with those worth it where they are many.
@@ -93,6 +101,7 @@ class Shelf:
         chosen = np.arange(len(self.pairs))
         if len(self.pairs) > EXACT:
             chosen = self._look(places[0], spelling, answers, near)
+            chosen = np.union1d(chosen, np.array(sorted(self.find_exactly(text)), np.int64))
         values = np.zeros((len(chosen), len(WAYS)), np.float32)
         rows, starts = self._rows(chosen)
         for number, (space, place) in enumerate(zip(self.spaces, places, strict=True)):

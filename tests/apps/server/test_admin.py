@@ -79,6 +79,7 @@ ROUTES = [
     ("GET", "/feedback"), ("GET", "/sessions"), ("GET", "/jobs"), ("GET", "/export.jsonl"),
     ("GET", "/export/turns.csv"), ("POST", "/purge"), ("POST", "/unanswered/review"),
     ("POST", "/sessions/x/end"), ("DELETE", "/sessions/x"),
+    ("POST", f"/gaps/{'0' * 32}/answer"),
 ]  # fmt: skip
 
 

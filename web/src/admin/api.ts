@@ -16,10 +16,13 @@ export class ApiError extends Error {
 
 const TROUBLES: Record<number, Trouble> = { 401: "token", 403: "operator", 429: "patience" };
 
+/** Where the routes of the knowledge bases are; other paths are those of the operator's routes. */
+export const KNOWLEDGE = "/api/v1/knowledge";
+
 async function send(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(`/api/v1/admin${path}`, {
+    response = await fetch(path.startsWith("/api/") ? path : `/api/v1/admin${path}`, {
       credentials: "same-origin",
       signal: AbortSignal.timeout(30_000),
       ...init,
@@ -37,9 +40,13 @@ export async function get<T>(path: string): Promise<T> {
   return (await (await send(path, {})).json()) as T;
 }
 
-export async function post<T>(path: string, body?: unknown): Promise<T | null> {
+export const post = <T>(path: string, body?: unknown): Promise<T | null> => write<T>("POST", path, body);
+
+export const put = <T>(path: string, body: unknown): Promise<T | null> => write<T>("PUT", path, body);
+
+async function write<T>(method: "POST" | "PUT", path: string, body: unknown): Promise<T | null> {
   const response = await send(path, {
-    method: "POST",
+    method,
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body ?? {}),
   });

@@ -1,8 +1,28 @@
 import { onBeforeUnmount, onMounted, ref } from "vue";
+import { words } from "../words";
+import { explainError, explainProblem } from "../words/explain";
 import { ApiError } from "./api";
 
 /** The last trouble of any request; null while all is well. The shell shows it. */
 export const trouble = ref<ApiError | null>(null);
+
+/** What it is in words of ours, where the code has some; the operator is told the details as well. */
+export function describe({ trouble: kind, code, message }: ApiError): string {
+  if (kind === "unreachable") return explainProblem(words.value, { code: "unreachable", message }).title;
+  const { title, said } = explainError(words.value, code, message);
+  return said || `${title} – ${message}`;
+}
+
+/** Run a request for a form, which shows by itself why the server refused it. */
+export async function attempt<T>(work: () => Promise<T>): Promise<{ made: T; refusal: "" } | { made: null; refusal: string }> {
+  try {
+    return { made: await work(), refusal: "" };
+  } catch (error) {
+    const known = error instanceof ApiError ? error : new ApiError("failed", String(error));
+    if (known.trouble === "token" || known.trouble === "operator") trouble.value = known;
+    return { made: null, refusal: describe(known) };
+  }
+}
 
 /** Run a request; a trouble is kept for the shell to show, and undefined comes back. */
 export async function ask<T>(work: () => Promise<T>): Promise<T | undefined> {

@@ -147,3 +147,91 @@ export interface Job {
   error: string;
   created: number;
 }
+
+/** A question-answer base as its operator keeps it. */
+export interface KeptBase {
+  name: string;
+  title: string;
+  languages: string[];
+  pairs: number;
+  gaps: number;
+  documents: number;
+  /** Null for a shipped sample that is in no store. */
+  version: number | null;
+  changed: string | null;
+  answering: boolean;
+}
+
+export interface Keeping {
+  where: string;
+  /** False while the shipped samples are answered from. */
+  stored: boolean;
+  /** Why nothing can be changed; empty if it can. */
+  problem: string;
+  bases: KeptBase[];
+}
+
+export const ATTACHMENT_KINDS = ["link", "phone", "office"] as const;
+
+export interface Attachment {
+  kind: (typeof ATTACHMENT_KINDS)[number];
+  value: string;
+  label: string;
+}
+
+/** What is written of a pair. */
+export interface PairDraft {
+  question: string;
+  /** Null for a question that is known to have none. */
+  answer: string | null;
+  topic: string;
+  aliases: string[];
+  source: string;
+  sample: boolean;
+  emotion: string;
+  intensity: number;
+  valid_from: string | null;
+  valid_to: string | null;
+  attachments: Attachment[];
+}
+
+export interface Pair extends PairDraft {
+  id: string;
+  base: string;
+  language: string;
+  /** Empty for a question that is known to have none. */
+  answer: string;
+}
+
+export interface KeptPairs {
+  version: number | null;
+  total: number;
+  topics: string[];
+  pairs: Pair[];
+}
+
+export interface PairWritten {
+  base: string;
+  version: number;
+  changed: boolean;
+  copied_samples: boolean;
+  pair: Pair;
+  /** Answers come from it already. */
+  searched: boolean;
+}
+
+export interface GapAnswered extends PairWritten {
+  marked: boolean;
+  problem: string;
+}
+
+export interface Version {
+  number: number;
+  when: string;
+  author: string;
+  note: string;
+  added: number;
+  changed: number;
+  removed: number;
+  undoes: number | null;
+}

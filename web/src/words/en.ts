@@ -52,6 +52,8 @@ export const en: Words = {
     you: "You",
     they: "Answer",
     sources: "Based on",
+    also: "See also",
+    kinds: { link: "Link", phone: "Telephone", office: "Place" },
     stored: "Question on file: {question}",
     meant: "Did you mean:",
     unsure: "This answer may not be right",

@@ -44,7 +44,10 @@ export const errors: ErrorWords = {
   Unexpected: { title: "The server met something unexpected", advice: "Try again; if it stays, the administrator finds it in the server’s log." },
   UnknownAsset: { title: "There is no such model", advice: "Ask the administrator to check the model’s name." },
   UnknownAvatar: { title: "That face is not there", advice: "It may have been deleted; choose another one in the settings." },
+  UnknownBase: { title: "There is no such knowledge base", advice: "It may have been deleted or renamed; reload the page and look." },
+  UnknownEntry: { title: "There is no such entry", advice: "It may have been removed; reload the page and look." },
   UnknownStage: { title: "The server cannot do that", advice: "Ask the administrator to check the settings." },
   UnknownVoice: { title: "That voice is not there", advice: "Choose another one in the settings." },
   UnsupportedMedia: { title: "That format is not supported", advice: "Try another format." },
+  VersionConflict: { title: "Somebody else has just changed it", advice: "Look at it as it is now, then change it again." },
 };

@@ -47,7 +47,10 @@ export const errors: ErrorWords = {
   Unexpected: { title: "服务器出了意外", advice: "请再试一次；还不行，就让管理员看服务器日志。" },
   UnknownAsset: { title: "没有这个模型", advice: "请让管理员检查模型的名称。" },
   UnknownAvatar: { title: "没有这个形象", advice: "它可能已被删除，请在设置里换一个。" },
+  UnknownBase: { title: "没有这个知识库", advice: "它可能已经删除或改名，请刷新页面看看。" },
+  UnknownEntry: { title: "没有这一条", advice: "它可能已经删除，请刷新页面看看。" },
   UnknownStage: { title: "服务器没有这个功能", advice: "请让管理员检查设置。" },
   UnknownVoice: { title: "没有这个声音", advice: "请在设置里换一个。" },
   UnsupportedMedia: { title: "不支持这种格式", advice: "请换一种格式再试。" },
+  VersionConflict: { title: "别人刚刚改过", advice: "请看看现在的内容，再改一次。" },
 };

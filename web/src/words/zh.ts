@@ -52,6 +52,8 @@ export const zh = {
     you: "您",
     they: "回答",
     sources: "依据",
+    also: "相关信息",
+    kinds: { link: "链接", phone: "电话", office: "地点" },
     stored: "资料里的问题：{question}",
     meant: "您想问的是：",
     unsure: "这个回答不一定对",

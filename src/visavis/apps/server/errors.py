@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
 from visavis.core import errors as core
+from visavis.knowledge.store import UnknownBase, UnknownEntry, VersionConflict
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +108,8 @@ STATUS: tuple[tuple[type[core.Error], HTTPStatus], ...] = (
     (core.FileUnreadable, HTTPStatus.BAD_REQUEST),
     (core.OutputUnwritable, HTTPStatus.INSUFFICIENT_STORAGE),
     (core.AudioTooLong, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (UnknownBase, HTTPStatus.NOT_FOUND),
+    (UnknownEntry, HTTPStatus.NOT_FOUND),
     (core.InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (core.LicenceNotAccepted, HTTPStatus.FORBIDDEN),
     (core.UnknownAsset, HTTPStatus.NOT_FOUND),
@@ -117,6 +120,7 @@ STATUS: tuple[tuple[type[core.Error], HTTPStatus], ...] = (
     (core.MissingExtra, HTTPStatus.NOT_IMPLEMENTED),
     (core.ConfigError, HTTPStatus.INTERNAL_SERVER_ERROR),
     (core.Cancelled, HTTPStatus.CONFLICT),
+    (VersionConflict, HTTPStatus.CONFLICT),
     (core.StageError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 """Which HTTP code an error gives; the first that fits. The unexpected is 500."""

@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from visavis.apps.server.desk import Desk
+from visavis.apps.server.librarian import Librarian
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
@@ -39,6 +40,7 @@ class House:
         data: Folder of the store and of the jobs' files.
         preparation: Of answers, spoken ahead of time; None where no speech is kept on disk.
         desk: Passed by what computes for a request outside the sessions, which go before.
+        librarian: Reads and changes the bases that answers come from.
         is_ready: Whether everything is loaded.
         doing: What is being loaded, in words; empty when nothing is.
         trouble: Why it cannot become ready.
@@ -55,6 +57,7 @@ class House:
     data: Path
     preparation: Preparation | None = None
     desk: Desk = field(default_factory=Desk)
+    librarian: Librarian = field(default_factory=Librarian)
     is_ready: bool = False
     doing: str = ""
     trouble: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -14,7 +15,7 @@ from visavis.apps.server.house import House, HouseOf
 from visavis.core.errors import ConfigError
 from visavis.core.language import detect_language
 from visavis.core.types import Emotion, Language
-from visavis.knowledge.base import Base, Pair
+from visavis.knowledge.base import AttachmentKind, Base, Pair
 
 router = APIRouter(prefix="/api/v1/knowledge", tags=["knowledge"])
 
@@ -30,13 +31,21 @@ class BaseView(BaseModel):
     pairs: int = Field(description="Questions that have an answer.")
     gaps: int = Field(description="Questions that are known to have none.")
     topics: list[str]
-    digest: str = Field(description="SHA-256 of the file.")
+    digest: str = Field(description="SHA-256; changes whenever the pairs do.")
 
 
 class BaseList(BaseModel):
     """All bases."""
 
     bases: list[BaseView]
+
+
+class AttachmentView(BaseModel):
+    """What is shown beside an answer and not spoken."""
+
+    kind: AttachmentKind
+    value: str = Field(description="A web address, a telephone number, or where a place is.")
+    label: str = Field("", description="What it is; empty where the value says it.")
 
 
 class PairView(BaseModel):
@@ -51,7 +60,11 @@ class PairView(BaseModel):
     answer: str = Field(description="Empty for a question that is known to have none.")
     source: str
     sample: bool = Field(description="Made up for demonstration, not official advice.")
-    emotion: Emotion
+    emotion: Emotion = Field(description="How the answer is said.")
+    intensity: float = Field(description="Of the emotion, 0..1.")
+    valid_from: date | None = Field(description="First day on which the answer holds.")
+    valid_to: date | None = Field(description="Last day on which it holds.")
+    attachments: list[AttachmentView]
 
 
 class PairList(BaseModel):
@@ -101,7 +114,7 @@ async def list_pairs(
     for base in await find_bases(house):
         if base.name == name:
             found = [pair for pair in base.pairs if not topic or pair.topic == topic]
-            shown = [_view(pair, base.name) for pair in found[offset : offset + limit]]
+            shown = [view_pair(pair, base.name) for pair in found[offset : offset + limit]]
             return PairList(total=len(found), pairs=shown)
     raise NotFound(f"no base is called {name[:80]!r}; see /api/v1/knowledge/bases")
 
@@ -118,14 +131,10 @@ async def search(
     index = await asyncio.to_thread(_prepare(house).prepare)
     async with house.desk:
         matches = await asyncio.to_thread(index.search, q, chosen, limit)
-    homes = {(p.id, p.language): b.name for b in await find_bases(house) for p in b.pairs}
     return MatchList(
         language=chosen,
         matches=[
-            MatchView(
-                confidence=round(m.confidence, 3),
-                pair=_view(m.pair, homes.get((m.pair.id, m.pair.language), "")),
-            )
+            MatchView(confidence=round(m.confidence, 3), pair=view_pair(m.pair, m.base))
             for m in matches
         ],
     )
@@ -145,7 +154,8 @@ def _prepare(house: House) -> Any:
     return responder
 
 
-def _view(pair: Pair, base: str) -> PairView:
+def view_pair(pair: Pair, base: str) -> PairView:
+    """Show a pair of a base."""
     return PairView(
         id=pair.id,
         base=base,
@@ -157,4 +167,11 @@ def _view(pair: Pair, base: str) -> PairView:
         source=pair.source,
         sample=pair.sample,
         emotion=pair.emotion,
+        intensity=pair.intensity,
+        valid_from=pair.valid_from,
+        valid_to=pair.valid_to,
+        attachments=[
+            AttachmentView(kind=one.kind, value=one.value, label=one.label)
+            for one in pair.attachments
+        ],
     )

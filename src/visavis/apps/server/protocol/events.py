@@ -120,6 +120,16 @@ class AnswerText(_Event):
     text: str
 
 
+class Attachment(BaseModel):
+    """What is shown beside an answer and not spoken."""
+
+    model_config = _SENT
+
+    kind: Literal["link", "phone", "office"]
+    value: str = Field(description="A web address, a telephone number, or where a place is.")
+    label: str = Field("", description="What it is; empty where the value says it.")
+
+
 class Source(BaseModel):
     """Where an answer comes from."""
 
@@ -128,6 +138,9 @@ class Source(BaseModel):
     title: str
     url: str = ""
     question: str = Field("", description="The stored question that was matched.")
+    attachments: tuple[Attachment, ...] = Field(
+        (), description="What belongs to the answer besides its text."
+    )
 
 
 class AnswerSources(_Event):

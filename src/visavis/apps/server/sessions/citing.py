@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
-from visavis.apps.server.protocol.events import Source
+from visavis.apps.server.protocol.events import Attachment, Source
 from visavis.core.protocols import Responder
 from visavis.core.types import Emotion, Message
+from visavis.knowledge.base import Pair
 from visavis.knowledge.text import split_sentences
+from visavis.stages.responders.grounded import GroundedResponder
+from visavis.stages.responders.persona_responder import PersonaResponder
+from visavis.stages.responders.told import Told
 
 
 class CitingResponder:
@@ -27,6 +32,15 @@ class CitingResponder:
     async def reply(self, history: Sequence[Message]) -> AsyncIterator[str]:
         """Yield the answer as the inner responder does."""
         answer = getattr(self._inner, "answer", None)
+        if isinstance(self._inner, PersonaResponder | GroundedResponder):
+            question = history[-1].text if history else ""
+            pieces = self._inner.reply(
+                history, lambda told: self._tell(question, describe_told(told))
+            )
+            async with aclosing(pieces):  # type: ignore[type-var]
+                async for piece in pieces:
+                    yield piece
+            return
         if answer is None:
             async for piece in self._inner.reply(history):
                 yield piece
@@ -48,7 +62,7 @@ def describe_answer(found: Any) -> dict[str, Any]:
     sources: tuple[Source, ...] = ()
     if found.match is not None:
         pair = found.match.pair
-        sources = (_cite(found.source, pair.question),)
+        sources = (_cite(found.source, pair),)
     offered = found.candidates if found.outcome != "answer" else found.candidates[1:]
     return {
         "outcome": found.outcome,
@@ -58,9 +72,27 @@ def describe_answer(found: Any) -> dict[str, Any]:
     }
 
 
-def _cite(source: str, question: str) -> Source:
+def describe_told(told: Told) -> dict[str, Any]:
+    """Map what a grounded answer rests on to the fields of an ``answer.sources`` event."""
+    if told.stored is not None:
+        return {**describe_answer(told.stored), "outcome": told.outcome}
+    return {
+        "outcome": told.outcome,
+        "confidence": min(max(float(told.confidence), 0.0), 1.0),
+        "sources": tuple(
+            Source(title=one.title, url=one.url, question=one.place, attachments=())
+            for one in told.citations
+        ),
+        "candidates": (),
+    }
+
+
+def _cite(source: str, pair: Pair) -> Source:
     """Split a source as it is written in a base: a title, an address, or both."""
     words = source.split()
     url = next((word for word in words if word.startswith(("https://", "http://"))), "")
-    title = " ".join(word for word in words if word != url) or url or question
-    return Source(title=title, url=url, question=question)
+    title = " ".join(word for word in words if word != url) or url or pair.question
+    attachments = tuple(
+        Attachment(kind=one.kind, value=one.value, label=one.label) for one in pair.attachments
+    )
+    return Source(title=title, url=url, question=pair.question, attachments=attachments)

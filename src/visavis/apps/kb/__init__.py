@@ -1,0 +1,1 @@
+"""Keeping knowledge bases from the command line."""

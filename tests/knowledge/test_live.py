@@ -1,0 +1,84 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from visavis.core.errors import ConfigError
+from visavis.knowledge.base import Pair
+from visavis.knowledge.live import LiveKnowledge, default_place, open_store
+from visavis.models.sentence_encoder.predictor import SentenceEncoder
+
+ONE = Pair("pool", "游泳馆几点开门？", "早上六点。", "zh")
+TWO = Pair("rink", "溜冰场几点开门？", "早上十点。", "zh")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path
+
+
+def wait_for(live: LiveKnowledge, names: set[str]) -> None:
+    for _ in range(200):
+        if {pair.id for base in live.bases for pair in base.pairs} == names:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{names} were not followed")
+
+
+def test_without_a_store_the_samples_serve(encoder: SentenceEncoder) -> None:
+    live = LiveKnowledge(encoder=encoder, second={})
+    assert {base.name for base in live.bases} == {"government_zh", "government_en"}
+    assert live.store is None
+    assert not default_place().exists()
+
+
+def test_changes_of_the_store_are_followed(encoder: SentenceEncoder) -> None:
+    with open_store() as store:
+        store.create("town")
+        store.change("town", put=[ONE])
+        live = LiveKnowledge(encoder=encoder, second={})
+        before = live.prepare()
+        assert before.search("游泳馆几点开门", "zh")[0].pair == ONE
+        store.change("town", put=[TWO])
+        wait_for(live, {"pool", "rink"})
+        assert live.prepare() is not before
+        assert live.prepare().search("溜冰场几点开门", "zh")[0].pair == TWO
+        store.undo("town")
+        wait_for(live, {"pool"})
+
+
+def test_only_the_bases_that_are_named(encoder: SentenceEncoder) -> None:
+    with open_store() as store:
+        for name, pair in (("town", ONE), ("sport", TWO)):
+            store.create(name)
+            store.change(name, put=[pair])
+    live = LiveKnowledge(only=["sport"], encoder=encoder, second={})
+    assert [base.name for base in live.bases] == ["sport"]
+    assert live.prepare().search("游泳馆几点开门", "zh")[0].pair == TWO
+    with pytest.raises(ConfigError, match="no base 'moon'; there are sport, town"):
+        LiveKnowledge(only=["moon"])
+
+
+def test_an_empty_store_leaves_the_samples(encoder: SentenceEncoder) -> None:
+    with open_store() as store:
+        store.create("empty")
+    live = LiveKnowledge(encoder=encoder, second={})
+    assert {base.name for base in live.bases} == {"government_zh", "government_en"}
+
+
+def test_a_store_that_appears_later_is_taken(
+    encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveKnowledge(encoder=encoder, second={})
+    with open_store() as store:
+        store.create("town")
+        store.change("town", put=[ONE])
+    wait_for(live, {"pool"})
+
+
+def test_a_store_that_is_no_database_is_told(home: Path) -> None:
+    broken = home / "broken.db"
+    broken.write_bytes(b"no database" * 100)
+    with pytest.raises(ConfigError, match=r"broken\.db"):
+        LiveKnowledge(place=str(broken))
