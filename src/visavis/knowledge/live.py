@@ -233,6 +233,7 @@ class LiveKnowledge:
             fusion=self._fusion,
             encode=None if self._store is None else encode_stored(self._store),
             near=None if self._store is None else find_stored(self._store, self._only),
+            background=load_samples(),
             cache=self._cache,
         )
         if self._store is not None:

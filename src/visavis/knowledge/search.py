@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TypeAlias
@@ -19,7 +19,7 @@ import numpy as np
 from visavis.core.errors import LanguageUnsupported
 from visavis.core.types import Floats, Language
 from visavis.knowledge.base import Base, Pair, find_languages
-from visavis.knowledge.calibration import default_fusion, learn_confidence
+from visavis.knowledge.calibration import LEARNABLE, default_fusion, learn_confidence
 from visavis.knowledge.fusion import Fusion, Similarities
 from visavis.knowledge.lexical import Integers
 from visavis.knowledge.shelf import EXACT, Shelf, Space, pack, unit
@@ -43,6 +43,8 @@ _EXACT_CONFIDENCE = 0.99
 """Of a pair that is asked for in its own words."""
 _FIRST = 1_000.0
 _NEAR = 200
+_SAME = 0.75
+"""Cosine from which a question of elsewhere is one of the base's own."""
 _SHRINKAGE = 1.0
 """Weight of the identity against the scatter between wordings, in units of its mean variance."""
 _LANGUAGE_ENDING = re.compile(r"[-_.](?:zh|en)$")
@@ -77,6 +79,7 @@ class KnowledgeIndex:
         fusion: Mapping[Language, Fusion] | None = None,
         encode: Encode | None = None,
         near: FindNear | None = None,
+        background: Sequence[Base] = (),
         cache: Path | None = None,
     ) -> None:
         """Encode what is not known yet, and learn from the bases how sure a match is.
@@ -89,10 +92,13 @@ class KnowledgeIndex:
             fusion: Weights and thresholds, by language; learnt by default.
             encode: Encodes the bases' texts; with files in ``cache`` by default.
             near: Finds what is near where pairs are many; all vectors are compared by default.
+            background: Questions that people ask elsewhere. They stand beside a small base as known
+                gaps, so that it is not sure of what merely comes nearest.
             cache: Folder of cached vectors; the user's own by default.
         """
         encode = encode or (lambda model, texts: encode_cached(model, texts, cache))
         self.languages = find_languages(bases)
+        bases = [*bases, *_make_gaps(bases, background, encoder, encode)]
         self._near = near
         self._synonyms = Synonyms(group for base in bases for group in base.synonyms)
         self._spelling = Spelling(text for base in bases for text in base.texts("en"))
@@ -256,6 +262,30 @@ class KnowledgeIndex:
                 f" {', '.join(self.languages)}"
             )
         return self._shelves[language]
+
+
+def _make_gaps(
+    bases: Sequence[Base], background: Sequence[Base], encoder: Encoder, encode: Encode
+) -> list[Base]:
+    """Turn what is asked elsewhere into gaps of the languages in which there are few pairs."""
+    made: list[Base] = []
+    for language in find_languages(bases):
+        own = [p for base in bases for p in base.pairs if p.language == language]
+        if len([pair for pair in own if not pair.is_gap]) >= LEARNABLE:
+            continue
+        others = [p for base in background for p in base.pairs if p.language == language]
+        if not others:
+            continue
+        texts = [clean_question(text) for pair in own for text in pair.wordings]
+        vectors = encode(encoder, texts + [clean_question(pair.question) for pair in others])
+        cosines = (vectors[len(texts) :] @ vectors[: len(texts)].T).max(1)
+        gaps = [
+            replace(pair, aliases=pair.aliases[:2], answer="", attachments=())
+            for pair, cosine in zip(others, cosines, strict=True)
+            if cosine < _SAME
+        ]
+        made.append(Base(f"\0background-{language}", tuple(gaps)))
+    return made
 
 
 def _second_space(
