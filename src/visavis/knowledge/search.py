@@ -42,7 +42,7 @@ _TERM = 12
 _EXACT_CONFIDENCE = 0.99
 """Of a pair that is asked for in its own words."""
 _FIRST = 1_000.0
-_NEAR = 200
+_NEAR = 60
 _SAME = 0.75
 """Cosine from which a question of elsewhere is one of the base's own."""
 _SHRINKAGE = 1.0
