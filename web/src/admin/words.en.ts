@@ -163,7 +163,7 @@ export const en: AdminWords = {
     baseName: "Name (a-z, 0-9 and . _ -)",
     create: "Make it",
     empty: "There is no base yet.",
-    search: "Find in questions and answers",
+    search: "Find a word",
     topic: "Topic",
     allTopics: "All topics",
     found: "{count} found",
