@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -252,3 +253,13 @@ def test_a_database_without_pgvector_is_told_what_to_run(kb_cluster: KbCluster) 
     kb_cluster.execute(name, "CREATE EXTENSION vector")
     with KnowledgeStore.open(place) as kb:
         kb.create("a")
+
+
+def test_a_store_opens_at_once_while_somebody_writes(kb_place: str) -> None:
+    with KnowledgeStore.open(kb_place) as writer:
+        writer.create("town")
+        with writer.writing():
+            began = time.monotonic()
+            with KnowledgeStore.open(kb_place) as reader:
+                assert [info.name for info in reader.bases()] == ["town"]
+            assert time.monotonic() - began < 5

@@ -57,16 +57,25 @@ class Database:
             prepare_file(Path(str(self.url.database)), BUSY)
         self._engine: Engine | None = _make_engine(self.url)
         try:
-            with self._opening() as connection:
-                if not self.is_sqlite:
-                    connection.execute(text(f"SET LOCAL lock_timeout = {int(BUSY * 1000)}"))
-                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-                    schema.check_known(schema.read_version(connection), self.where)
-                    self._ensure_pgvector(connection)
-                schema.upgrade(connection, self.where)
+            if not self._is_current():
+                with self._opening() as connection:
+                    if not self.is_sqlite:
+                        connection.execute(text(f"SET LOCAL lock_timeout = {int(BUSY * 1000)}"))
+                        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+                        schema.check_known(schema.read_version(connection), self.where)
+                        self._ensure_pgvector(connection)
+                    schema.upgrade(connection, self.where)
         except BaseException:
             self.close()
             raise
+
+    def _is_current(self) -> bool:
+        """Whether nothing is to be made, which needs no lock: somebody may be writing for long."""
+        try:
+            with self.engine.connect() as connection:
+                return schema.read_version(connection) == schema.NEWEST
+        except SQLAlchemyError:
+            return False  # whoever opens it to write is told why
 
     @classmethod
     def open(cls, place: str | Path) -> Self:
