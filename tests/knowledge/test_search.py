@@ -90,6 +90,19 @@ def test_what_does_not_hold_today_is_not_found(encoder: SentenceEncoder, tmp_pat
         assert found.pair.id == wanted
 
 
+def test_a_wording_without_words_does_no_harm(encoder: SentenceEncoder, tmp_path: Path) -> None:
+    odd = Pair("odd", "😀", "笑一笑。", "zh", aliases=("？？",))
+    pair = Pair("one", "图书馆在哪里?", "在学校旁边。", "zh")
+    index = KnowledgeIndex([Base("b", (odd, pair))], encoder, cache=tmp_path)
+    assert index.search("图书馆在哪里", "zh")[0].pair == pair
+
+
+def test_nothing_holds_on_the_day(encoder: SentenceEncoder, tmp_path: Path) -> None:
+    old = Pair("old", "今年的供暖费多少?", "二十元。", "zh", valid_to=date(2025, 12, 31))
+    index = KnowledgeIndex([Base("b", (old,))], encoder, cache=tmp_path)
+    assert index.search("今年的供暖费多少?", "zh", day=date(2026, 1, 1)) == []
+
+
 def test_the_same_id_in_two_bases_is_two_questions(
     encoder: SentenceEncoder, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from visavis.core.errors import LanguageUnsupported
+from visavis.core.errors import LanguageUnsupported, TextUnusable
 from visavis.core.types import Floats, Language
 from visavis.knowledge.base import Base, Pair, find_languages
 from visavis.knowledge.calibration import LEARNABLE, default_fusion, learn_confidence
@@ -104,7 +104,7 @@ class KnowledgeIndex:
         self._spelling = Spelling(text for base in bases for text in base.texts("en"))
         homes = [(base.name, pair) for base in bases for pair in base.pairs]
         pairs = [pair for _, pair in homes]
-        texts = [self._prepare(text) for pair in pairs for text in pair.wordings]
+        texts = [self._prepare_stored(text) for pair in pairs for text in pair.wordings]
         lengths = np.array([len(pair.wordings) for pair in pairs], np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])
         answers = [pair.answer or pair.question for pair in pairs]
@@ -157,7 +157,7 @@ class KnowledgeIndex:
         self.fusion: Mapping[Language, Fusion] = {
             language: (fusion or {}).get(language)
             or learn_confidence(
-                shelf, [self._prepare(w) for p in shelf.pairs for w in p.wordings],
+                shelf, [self._prepare_stored(w) for p in shelf.pairs for w in p.wordings],
                 default_fusion(language, len(shelf.spaces)),
                 cache or cache_folder(),
             )
@@ -241,6 +241,12 @@ class KnowledgeIndex:
         """Return the pairs of a language in the order of `compare`, gaps too."""
         return self._shelf(language).pairs
 
+    def _prepare_stored(self, text: str) -> str:
+        try:
+            return self._prepare(text)
+        except TextUnusable:
+            return text  # a wording without a word is found by nobody, and does no harm
+
     def _prepare(self, text: str) -> str:
         return self._synonyms.replace(reduce_question(clean_question(text)))
 
@@ -276,8 +282,8 @@ def _make_gaps(
         others = [p for base in background for p in base.pairs if p.language == language]
         if not others:
             continue
-        texts = [clean_question(text) for pair in own for text in pair.wordings]
-        vectors = encode(encoder, texts + [clean_question(pair.question) for pair in others])
+        texts = [text for pair in own for text in pair.wordings]
+        vectors = encode(encoder, texts + [pair.question for pair in others])
         cosines = (vectors[len(texts) :] @ vectors[: len(texts)].T).max(1)
         gaps = [
             replace(pair, aliases=pair.aliases[:2], answer="", attachments=())

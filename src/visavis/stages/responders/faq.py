@@ -292,6 +292,8 @@ class FaqResponder:
         index = self.prepare()
         matches = index.search(f"{before[-_FOLLOW_UP_LIMIT:]} {question}", language, _CANDIDATES)
         told, fusion = previous.match.pair, index.fusion[language]
+        if not matches:
+            return None
         best = matches[0]
         if best.pair.id == told.id or best.pair.topic != told.topic:
             return None
