@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         Voice,
     )
     from visavis.knowledge.sound_alikes import SoundAlikes
-    from visavis.models.sentence_encoder.predictor import SentenceEncoder
     from visavis.pipeline.conversation import Conversation
     from visavis.pipeline.events import EventHub
 
@@ -196,7 +195,6 @@ class Cast:
     _recognizer: Recognizer | None = None
     _responder: Responder | None = None
     _alikes: SoundAlikes | None = None
-    _encoder: SentenceEncoder | None = None
 
     def load_avatar(self) -> Avatar:
         """Load or make the avatar."""
@@ -302,14 +300,11 @@ class Cast:
         """Let a responder's answers fit the mood of one person, where that is switched on."""
         if not self.settings.mood:
             return responder
+        from visavis.knowledge.live import share_encoder
         from visavis.stages.mood.reader import MoodReader
         from visavis.stages.responders.attuned import AttunedResponder
 
-        if self._encoder is None:
-            from visavis.models.sentence_encoder.predictor import SentenceEncoder
-
-            self._encoder = SentenceEncoder()
-        return AttunedResponder(responder, MoodReader(self._encoder))
+        return AttunedResponder(responder, MoodReader(share_encoder()))
 
     def choose_voices(self, avatar: Avatar) -> dict[Language, str]:
         """Choose a voice for each language: the one asked for, else set, else the avatar's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -57,16 +58,33 @@ def open_store(place: str = "") -> KnowledgeStore:
     return KnowledgeStore(place or default_place())
 
 
-def load_second_encoders() -> dict[Language, Encoder]:
-    """Load the encoders that help in one language each, where they were pulled."""
+@functools.cache
+def share_encoder() -> Encoder:
+    """Return the Universal Sentence Encoder; the process has one."""
+    from visavis.models.sentence_encoder.predictor import SentenceEncoder
+
+    return SentenceEncoder()
+
+
+@functools.cache
+def _share_second(language: Language) -> Encoder:
     from visavis.models.text_encoder.predictor import TextEncoder
 
+    asset, pooling = SECOND[language]
+    return TextEncoder(asset, pooling=pooling)  # type: ignore[arg-type]
+
+
+def load_second_encoders() -> dict[Language, Encoder]:
+    """Return the encoders that help in one language each, where they were pulled.
+
+    The process has one of each, however many responders it has: they take 330 MB.
+    """
     found: dict[Language, Encoder] = {}
-    for language, (asset, pooling) in SECOND.items():
+    for language in SECOND:
         try:
-            found[language] = TextEncoder(asset, pooling=pooling)  # type: ignore[arg-type]
+            found[language] = _share_second(language)
         except AssetError as error:
-            logger.info("searching %s without %s: %s", language, asset, error)
+            logger.info("searching %s without %s: %s", language, SECOND[language][0], error)
     return found
 
 
@@ -149,9 +167,7 @@ class LiveKnowledge:
     def encoder(self) -> Encoder:
         """What makes the vectors of every language."""
         if self._encoder is None:
-            from visavis.models.sentence_encoder.predictor import SentenceEncoder
-
-            self._encoder = SentenceEncoder()
+            self._encoder = share_encoder()
         return self._encoder
 
     def adopt(self, store: KnowledgeStore) -> None:
