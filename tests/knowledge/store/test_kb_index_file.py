@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -267,3 +269,13 @@ def test_postgresql_searches_by_its_index(
     with KnowledgeStore.open(kb_cluster.address(name)) as again:
         again.drop_vectors("e")
         assert kb_cluster.execute(name, indexes) == []
+
+
+def test_networks_may_be_loaded_after_an_index() -> None:
+    """usearch before ONNX Runtime ends the process, so an index loads both in the order that works."""
+    program = (
+        "from visavis.knowledge.store.index_file import new_index; new_index(4)\n"
+        "import onnxruntime; print(onnxruntime.get_available_providers()[-1])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "CPUExecutionProvider")

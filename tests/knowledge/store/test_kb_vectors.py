@@ -41,6 +41,25 @@ def test_vectors_come_back_by_text(kb: KnowledgeStore) -> None:
     assert kb.fingerprints() == ["e"]
 
 
+def test_vectors_come_as_rows(kb: KnowledgeStore) -> None:
+    rows, there = kb.vector_rows("e", ["a", "b"])
+    assert rows.shape == (2, 0)
+    assert not there.any()
+    # More than are read at once.
+    texts = [f"text {number}" for number in range(2_500)]
+    kb.put_vectors("e", texts, clustered(len(texts), D))
+    wanted = kb.vectors("e", texts)
+    asked = ["absent", texts[2_400], texts[1], texts[2_400], *texts[:1_100], "absent"]
+    rows, there = kb.vector_rows("e", asked)
+    assert rows.dtype == np.float32
+    assert there.tolist() == [False, *[True] * 1_103, False]
+    for text, row in zip(asked, rows, strict=True):
+        np.testing.assert_array_equal(row, wanted.get(text, np.zeros(D)))
+    empty, none = kb.vector_rows("e", [])
+    assert empty.shape == (0, D)
+    assert none.shape == (0,)
+
+
 def test_a_vector_that_is_there_stays(kb: KnowledgeStore) -> None:
     rows = clustered(2, D)
     kb.put_vectors("e", ["a"], rows[:1])

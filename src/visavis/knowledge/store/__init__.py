@@ -3,6 +3,7 @@
 from visavis.knowledge.store.contents import wording_text
 from visavis.knowledge.store.records import (
     BaseInfo,
+    DocumentInfo,
     Near,
     StoredDocument,
     StoredPassage,
@@ -16,6 +17,7 @@ from visavis.knowledge.store.store import KnowledgeStore
 
 __all__ = [
     "BaseInfo",
+    "DocumentInfo",
     "KnowledgeStore",
     "Near",
     "StoredDocument",

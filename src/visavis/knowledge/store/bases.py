@@ -154,9 +154,8 @@ class BaseRows(Database):
                 .execution_options(yield_per=_FETCHED)
             )
             for found in connection.execute(query):
-                for part in found:
-                    raw = str(part).encode()
-                    digest.update(len(raw).to_bytes(8, "big") + raw)
+                raws = [str(part).encode() for part in found]
+                digest.update(b"".join(len(raw).to_bytes(8, "big") + raw for raw in raws))
                 if found.kind == "pair":
                     pairs.append(read_pair(found.id, found.sub, found.content))
                 else:

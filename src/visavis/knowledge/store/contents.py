@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal, TypeAlias, get_args
 
 from visavis.core.errors import InputError, TextUnusable
-from visavis.core.types import EMOTIONS, Language
+from visavis.core.types import EMOTIONS, Emotion, Language
 from visavis.knowledge.base import (
     ATTACHMENT_KINDS,
     MAX_ANSWER,
@@ -32,6 +33,7 @@ MAX_SYNONYMS = 10_000
 """Groups in a base."""
 _PAIR_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _LANGUAGES: tuple[Language, ...] = get_args(Language)
+_EMOTION: dict[str, Emotion] = {emotion: emotion for emotion in EMOTIONS}
 _BROKEN = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -124,16 +126,17 @@ def pair_entry(pair: Pair) -> Entry:
 def read_pair(identity: str, language: Language, content: str) -> Pair:
     """Make the pair of what ``pair_entry`` wrote."""
     row = json.loads(content)
+    # What many pairs have in common is held once.
     return Pair(
         id=identity,
         question=row["question"],
         answer=row["answer"] or "",
-        language=language,
-        topic=row["topic"],
+        language="zh" if language == "zh" else "en",
+        topic=sys.intern(row["topic"]),
         aliases=tuple(row["aliases"]),
-        source=row["source"],
+        source=sys.intern(row["source"]),
         sample=row["sample"],
-        emotion=row["emotion"],
+        emotion=_EMOTION.get(row["emotion"], row["emotion"]),
         intensity=row["intensity"],
         valid_from=date.fromisoformat(row["valid_from"]) if row["valid_from"] else None,
         valid_to=date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, func, select
 
 from visavis.core.errors import InputError
 from visavis.knowledge.store.contents import (
@@ -18,12 +19,13 @@ from visavis.knowledge.store.contents import (
 )
 from visavis.knowledge.store.entries import Cancel, Progress
 from visavis.knowledge.store.records import (
+    DocumentInfo,
     StoredDocument,
     StoredPassage,
     UnknownEntry,
     Version,
 )
-from visavis.knowledge.store.tables import entries
+from visavis.knowledge.store.tables import changes, entries, versions
 from visavis.knowledge.store.versions import VersionRows
 
 
@@ -137,6 +139,43 @@ class DocumentRows(VersionRows):
                 .order_by(entries.c.position, entries.c.id)
             ).all()
         return [read_document(row.id, row.content) for row in rows]
+
+    def describe_documents(self, name: str) -> list[DocumentInfo]:
+        """List the documents of a base as `documents` does, with what there is of each.
+
+        Raises:
+            UnknownBase: There is no base of that name.
+            StoreUnavailable: The database is locked or away.
+        """
+        with self.reading() as connection:
+            base = self._find(connection, name).id
+            heads = connection.execute(
+                select(entries.c.id, entries.c.content)
+                .where(entries.c.base == base, entries.c.kind == "document")
+                .order_by(entries.c.position, entries.c.id)
+            ).all()
+            counted = connection.execute(
+                select(entries.c.id, func.count().label("n"))
+                .where(entries.c.base == base, entries.c.kind == "passage")
+                .group_by(entries.c.id)
+            ).all()
+            same = and_(changes.c.base == versions.c.base, changes.c.version == versions.c.number)
+            dated = connection.execute(
+                select(changes.c.id, func.max(versions.c.at).label("at"))
+                .join(versions, same)
+                .where(changes.c.base == base, changes.c.kind == "document")
+                .group_by(changes.c.id)
+            ).all()
+        passages = {row.id: row.n for row in counted}
+        moments = {row.id: row.at for row in dated}
+        return [
+            DocumentInfo(
+                read_document(row.id, row.content),
+                passages.get(row.id, 0),
+                datetime.fromtimestamp(moments[row.id], UTC),
+            )
+            for row in heads
+        ]
 
     def passages(self, name: str, identity: str) -> list[StoredPassage]:
         """Read the passages of a document, by number.

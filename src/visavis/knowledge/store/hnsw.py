@@ -90,8 +90,12 @@ class FileKeeper:
             query = select(vectors.c.text, vectors.c.vector).where(
                 vectors.c.space == space, vectors.c.text.in_(batch)
             )
-            for row in connection.execute(query):
-                found[row.text] = read_halves(row.vector, "<f2")[0]
+            part = connection.execute(query).all()
+            if part:
+                rows = read_halves(
+                    b"".join(row.vector for row in part), "<f2", len(part[0].vector) // 2
+                )
+                found.update(zip((row.text for row in part), rows, strict=True))
         return found
 
     def prepare(

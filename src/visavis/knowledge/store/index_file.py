@@ -90,6 +90,10 @@ class Graph:
 
 def new_index(dimension: int) -> Any:
     """Make an empty index of usearch."""
+    # Loaded after usearch, ONNX Runtime crashes the process.
+    with contextlib.suppress(ImportError):
+        import onnxruntime  # noqa: F401
+
     # Not at import: it starts threads of its own.
     from usearch.index import Index
 

@@ -8,10 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, Text, cast, literal, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import UserDefinedType
 
@@ -30,15 +42,21 @@ _LOCK = 0x7669736B62696478
 """Of PostgreSQL's advisory locks, the one under which an index is built."""
 _MEMORY = "512MB"
 """For building an index: a graph that does not fit is built several times slower."""
-_PLAIN = "SET LOCAL jit = off"
-"""Compiling takes longer than these queries."""
+_CONSTRUCTION = 128
+"""Vectors that are kept in view while the index is built (``ef_construction``)."""
+_LEAST = 256
+"""The same for a search, at least (``hnsw.ef_search``): of 200,000 sentences' vectors 98 % of the
+nearest 60 are found; half of either number loses twice as many."""
 
 
 class _Halfvec(UserDefinedType[str]):
     cache_ok = True
 
+    def __init__(self, dimension: int = 0) -> None:
+        self.dimension = dimension
+
     def get_col_spec(self, **_: Any) -> str:
-        return "halfvec"
+        return f"halfvec({self.dimension})" if self.dimension else "halfvec"
 
 
 class PgKeeper:
@@ -54,21 +72,25 @@ class PgKeeper:
             database: Where the vectors are.
         """
         self._database = database
-        self._indexed: dict[int, int] = {}
+        self._indexed: set[int] = set()
 
     def write(self, connection: Connection, space: int, ids: Sequence[int], rows: Floats) -> None:
         """Keep the vectors (n, d) of n texts; those that are there stay."""
-        values = [
-            {"space": space, "text": number, "vector": _write_vector(row)}
-            for number, row in zip(ids, rows, strict=True)
-        ]
-        connection.execute(
-            text(
-                "INSERT INTO kb_vectors (space, text, vector)"
-                " VALUES (:space, :text, CAST(:vector AS halfvec)) ON CONFLICT DO NOTHING"
-            ),
-            values,
-        )
+        # One writer at a time: what is not there now will not be there in a moment.
+        known = text("SELECT text FROM kb_vectors WHERE space = :space AND text = ANY(:ids)")
+        there = set(connection.execute(known, {"space": space, "ids": list(ids)}).scalars())
+        new = [(number, row) for number, row in zip(ids, rows, strict=True) if number not in there]
+        if not new:
+            return
+        packed = _pack_rows(space, [number for number, _ in new], np.stack([row for _, row in new]))
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        statement = "COPY kb_vectors (space, text, vector) FROM STDIN (FORMAT BINARY)"
+        try:
+            with driver.cursor() as cursor, cursor.copy(statement) as copy:
+                copy.write(packed)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise OperationalError(statement, None, error) from error
 
     def read(self, connection: Connection, space: int, ids: Sequence[int]) -> dict[int, Floats]:
         """Return the vectors that are there, by text."""
@@ -78,26 +100,20 @@ class PgKeeper:
             " WHERE space = :space AND text = ANY(:ids)"
         )
         for batch in in_batches(ids):
-            for row in connection.execute(query, {"space": space, "ids": batch}):
+            part = connection.execute(query, {"space": space, "ids": batch}).all()
+            if part:
                 # Two numbers of 16 bits, the dimension and a spare one, come first.
-                found[row.text] = read_halves(row.raw[4:], ">f2")[0]
+                raw = b"".join(row.raw[4:] for row in part)
+                rows = read_halves(raw, ">f2", len(part[0].raw) // 2 - 2)
+                found.update(zip((row.text for row in part), rows, strict=True))
         return found
 
     def prepare(
         self, space: int, dimension: int, progress: Progress | None, cancelled: Cancel | None
     ) -> None:
         """Make the index of a space, where so many vectors need one; it is kept up by itself."""
-        if space in self._indexed:
-            return
         with self._database.reading() as connection:
-            if _is_indexed(connection, space):
-                self._indexed[space] = dimension
-                return
-            few = text(
-                "SELECT count(*) FROM (SELECT 1 FROM kb_vectors WHERE space = :s LIMIT :n) t"
-            )
-            count = connection.execute(few, {"s": space, "n": EXACT + 1}).scalar_one()
-            if count <= EXACT:
+            if self.look_up(connection, space) != "none":
                 return
             every = text("SELECT count(*) FROM kb_vectors WHERE space = :s")
             total = int(connection.execute(every, {"s": space}).scalar_one())
@@ -112,53 +128,73 @@ class PgKeeper:
             # Workers share memory, of which a container may give too little.
             logger.info("building the index without parallel workers: %s", error.orig)
             self._build(space, dimension, parallel=False)
-        self._indexed[space] = dimension
         if progress is not None:
             progress(total, total)
 
-    def candidates(self, connection: Connection, space: int, vector: Floats, count: int) -> Hits:
-        """Return about the nearest texts; fewer than ``count`` only where there are no more."""
-        size = len(vector)
-        connection.execute(text(_PLAIN))
+    def look_up(self, connection: Connection, space: int) -> Literal["index", "few", "none"]:
+        """Tell how a space is searched: by its index, or one by one as its vectors are few.
+
+        Returns:
+            "none" where an index is needed that ``prepare`` has not made yet.
+        """
         if space in self._indexed:
-            # Only the index gives rows in order without a sort.
-            for setting in (
-                f"hnsw.ef_search = {min(max(count, 128), self.reach)}",
-                "enable_sort = off",
-                "enable_seqscan = off",
-            ):
-                connection.execute(text(f"SET LOCAL {setting}"))
-        distance = f"vector::halfvec({size}) <=> CAST(:q AS halfvec({size}))"
-        # The space stands in the text: a parameter would not match the index's condition.
-        query = text(
-            f"SELECT text, {distance} AS distance FROM kb_vectors WHERE space = {space:d}"
-            f" ORDER BY {distance} LIMIT :n".replace("::", r"\:\:")
-        )
-        rows = connection.execute(query, {"q": _write_vector(vector), "n": count}).all()
-        for setting in ("enable_sort", "enable_seqscan"):
-            connection.execute(text(f"SET LOCAL {setting} = DEFAULT"))
-        return _read_hits(rows)
+            return "index"
+        found = connection.execute(
+            text(
+                "SELECT to_regclass(:name) IS NOT NULL AS indexed,"
+                " (SELECT count(*) FROM"
+                " (SELECT 1 FROM kb_vectors WHERE space = :space LIMIT :most) AS part) AS vectors"
+            ),
+            {"name": f"kb_near_{space:d}", "space": space, "most": EXACT + 1},
+        ).one()
+        if found.indexed:
+            self._indexed.add(space)
+            return "index"
+        return "few" if found.vectors <= EXACT else "none"
+
+    def set_up(self, effort: int) -> list[ColumnElement[str]]:
+        """Return columns that prepare a transaction for ``find_near``, in any query before it.
+
+        Args:
+            effort: Vectors that are kept in view, and the most that are found; at most ``reach``.
+        """
+        # Compiling takes longer than these queries.
+        settings = {"jit": "off", "hnsw.ef_search": str(min(max(effort, _LEAST), self.reach))}
+        return [func.set_config(*setting, True) for setting in settings.items()]
+
+    def find_near(
+        self, connection: Connection, space: int, vector: Floats, scope: Scope, count: int
+    ) -> Sequence[Row[Any]]:
+        """Search the index for the nearest uses of a scope; ``set_up`` comes before.
+
+        Returns:
+            Rows of ``uses`` with their ``distance``, nearest first. Fewer than ``count`` where the
+            scope has no more, or where most of what is in view is out of it.
+        """
+        query = _order_uses(space, _by_index(vector), scope, count)
+        return connection.execute(query).all()
+
+    def find_exactly(
+        self, connection: Connection, space: int, vector: Floats, scope: Scope, count: int
+    ) -> Sequence[Row[Any]]:
+        """Compare all uses of a scope; rows as of ``find_near``."""
+        query = _order_uses(space, _one_by_one(vector), scope, count)
+        return connection.execute(query).all()
+
+    def candidates(self, connection: Connection, space: int, vector: Floats, count: int) -> Hits:
+        """Return about the nearest texts that are in use."""
+        connection.execute(select(*self.set_up(count)))
+        return _read_hits(self.find_near(connection, space, vector, (), count))
 
     def exact(
         self, connection: Connection, space: int, vector: Floats, scope: Scope, count: int
     ) -> Hits:
         """Return exactly the nearest texts among those of a scope."""
-        connection.execute(text(_PLAIN))
-        chosen = select(uses.c.text).where(*scope).distinct().cte("chosen")
-        query = cast(literal(_write_vector(vector), Text), _Halfvec())
-        distance = vectors.c.vector.op("<=>")(query).label("distance")
-        rows = connection.execute(
-            select(vectors.c.text, distance)
-            .join(chosen, chosen.c.text == vectors.c.text)
-            .where(vectors.c.space == space)
-            .order_by(distance)
-            .limit(count)
-        ).all()
-        return _read_hits(rows)
+        return _read_hits(self.find_exactly(connection, space, vector, scope, count))
 
     def drop(self, space: int) -> None:
         """Forget a space; its index goes too."""
-        self._indexed.pop(space, None)
+        self._indexed.discard(space)
         with self._database.writing() as connection:
             connection.execute(text(f"DROP INDEX IF EXISTS kb_near_{space:d}"))
 
@@ -176,19 +212,65 @@ class PgKeeper:
                 text(
                     f"CREATE INDEX IF NOT EXISTS kb_near_{space:d} ON kb_vectors USING hnsw"
                     f" ((vector\\:\\:halfvec({dimension:d})) halfvec_cosine_ops)"
+                    f" WITH (ef_construction = {_CONSTRUCTION})"
                     f" WHERE space = {space:d}"
                 )
             )
 
 
-def _is_indexed(connection: Connection, space: int) -> bool:
-    found = connection.execute(text("SELECT to_regclass(:name)"), {"name": f"kb_near_{space:d}"})
-    return found.scalar() is not None
+def _by_index(vector: Floats) -> ColumnElement[Any]:
+    """The distance as the index has it, whose vectors have a dimension."""
+    kind = _Halfvec(len(vector))
+    return cast(vectors.c.vector, kind).op("<=>")(cast(_literal(vector), kind))
 
 
-def _write_vector(row: Floats) -> str:
+def _one_by_one(vector: Floats) -> ColumnElement[Any]:
+    """The same in a form that no index has."""
+    return vectors.c.vector.op("<=>")(cast(_literal(vector), _Halfvec()))
+
+
+def _order_uses(space: int, distance: ColumnElement[Any], scope: Scope, count: int) -> Select[Any]:
+    named = distance.label("distance")
+    # Space and count stand in the statement: of parameters the planner would not know that the
+    # index has that space, nor that it need not be read to the end.
+    return (
+        select(uses, named)
+        .join(vectors, vectors.c.text == uses.c.text)
+        .where(vectors.c.space == literal_column(f"{space:d}"), *scope)
+        .order_by(named, *uses.primary_key)
+        .limit(literal_column(f"{count:d}"))
+    )
+
+
+def _literal(vector: Floats) -> ColumnElement[str]:
     # Five digits name a half exactly.
-    return "[" + ",".join(f"{x:.5g}" for x in row.astype(np.float16).tolist()) + "]"
+    numbers = ",".join(f"{x:.5g}" for x in vector.astype(np.float16).tolist())
+    return literal(f"[{numbers}]", Text)
+
+
+def _pack_rows(space: int, ids: Sequence[int], rows: Floats) -> bytes:
+    """Write rows of space, text and vector (n, d) as PostgreSQL's binary COPY reads them."""
+    count, size = rows.shape
+    fields = np.zeros(
+        count,
+        [
+            ("fields", ">i2"),
+            ("space_bytes", ">i4"),
+            ("space", ">i8"),
+            ("text_bytes", ">i4"),
+            ("text", ">i8"),
+            ("vector_bytes", ">i4"),
+            ("dimension", ">i2"),
+            ("spare", ">i2"),
+            ("halves", ">f2", (size,)),
+        ],
+    )
+    fields["fields"] = 3
+    fields["space_bytes"] = fields["text_bytes"] = 8
+    fields["space"], fields["text"] = space, ids
+    fields["vector_bytes"] = 4 + 2 * size
+    fields["dimension"], fields["halves"] = size, rows
+    return b"PGCOPY\n\xff\r\n\0" + bytes(8) + fields.tobytes() + b"\xff\xff"
 
 
 def _read_hits(rows: Sequence[Any]) -> Hits:

@@ -98,6 +98,21 @@ class StoredDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """A document without its content.
+
+    Attributes:
+        document: What is known of it.
+        passages: Number of its passages.
+        changed: When it came or changed last, in UTC.
+    """
+
+    document: StoredDocument
+    passages: int
+    changed: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPassage:
     """A piece of a document that can be found and cited.
 
