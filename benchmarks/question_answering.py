@@ -73,7 +73,7 @@ def main() -> None:
 def fit(index: KnowledgeIndex) -> None:
     for language, shelf in index._shelves.items():
         texts = [index._prepare(w) for pair in shelf.pairs for w in pair.wordings]
-        learnt = learn_weights(shelf, texts, index.fusion[language])
+        learnt = learn_weights(shelf, index._coverage[language], texts, index.fusion[language])
         print(len(shelf.spaces), "encoders,", language, json.dumps(asdict(learnt)))
 
 

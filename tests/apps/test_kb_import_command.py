@@ -1,8 +1,15 @@
 """`visavis kb import`: every kind of file, dry run, what is wrong in it, and nothing half."""
 
+import contextlib
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import docx
 import openpyxl
@@ -10,6 +17,7 @@ import pytest
 from kb_runner import SENTENCES, Kb, kb, write
 
 from visavis.apps.kb import import_command
+from visavis.apps.kb.stopping import stop_between_steps
 from visavis.knowledge.live import encode_stored
 from visavis.knowledge.store import KnowledgeStore, database, wording_text
 
@@ -56,6 +64,54 @@ def test_a_gb18030_table_comes_in_and_wrong_rows_are_told(kb: Kb, write: Write) 
     assert "gov: 2 added, 0 changed, 0 unchanged, 0 removed (version 1)" in result.stdout
     assert "warning: 1 rows are wrong and left out" in result.stderr
     assert kb.questions("gov") == ["居住证怎么办理", "护照怎么办理"]
+
+
+TRADITIONAL = "問題,答案\n護照怎麼辦理,到櫃檯辦理。\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "said"),
+    [
+        ("utf-8-sig", TABLE, "UTF-8"),
+        ("utf-16", TABLE, "UTF-16"),
+        ("utf-16-le", TABLE, "UTF-16"),
+        ("utf-16-be", TABLE, "UTF-16"),
+        ("gb18030", TABLE, "GB18030"),
+        ("big5", TRADITIONAL, "Big5"),
+    ],
+)
+def test_a_table_is_read_in_whatever_encoding_it_was_saved(
+    kb: Kb, write: Write, encoding: str, text: str, said: str
+) -> None:
+    result = kb("import", "gov", write("gov.csv", text.encode(encoding)), "--no-vectors")
+    assert said in result.stdout
+    assert kb.questions("gov")[-1] == ("護照怎麼辦理" if encoding == "big5" else "护照怎么办理")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("nul.csv", b"question,answer\nHow\x00 is it?,Fi\x00ne.\n", "not text in UTF-8"),
+        ("zeros.csv", bytes(1_000_000), "is empty"),
+        ("latin.csv", "question,answer\nWo ist das B\xfcro?,H\xe4\n".encode("latin-1"), "not text"),
+        ("line.csv", b"x" * 10_000_000, "more than 131,072 characters"),
+        ("line.json", b'[{"question": "' + b"x" * 10_000_000 + b'"}]', "at most 500"),
+        ("nest.json", b"[" * 10_000_000, "nested too deep"),
+        ("null.json", b"null", ""),
+        ("zeros.xlsx", bytes(100_000), "is empty"),
+        ("html.xlsx", b"<html><table><tr><td>question</td></tr></table></html>", ""),
+        ("zeros.pdf", bytes(100_000), "does not begin as a PDF"),
+        ("empty.csv", b"", "is empty"),
+    ],
+)
+def test_files_that_are_not_what_they_should_be_are_told(
+    kb: Kb, write: Write, name: str, content: bytes, what: str
+) -> None:
+    result = kb("import", "gov", write(name, content), code=2)
+    assert what in result.output
+    assert "Traceback" not in result.output
+    assert len(result.output) < 2_000, "a file is not said back at length"
+    assert not kb.place.exists()
 
 
 def test_a_dry_run_says_what_would_be_and_changes_nothing(kb: Kb, write: Write) -> None:
@@ -207,19 +263,89 @@ def test_vectors_are_there_after_an_import(kb: Kb, write: Write) -> None:
             assert encode_stored(store)(encoder, [written]).shape == (1, 512)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_while_writing_leaves_no_base(
+    kb: Kb, write: Write, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    rows = "".join(f"question {n} of many,answer {n}\n" for n in range(3_000))
+    file = write("many.csv", f"question,answer\n{rows}")
+    seen: list[int] = []
+    change = KnowledgeStore.change
+
+    def press(store: KnowledgeStore, name: str, **options: Any) -> object:
+        def advance(done: int, total: int) -> None:
+            seen.append(done)
+            os.kill(os.getpid(), number)
+
+        return change(store, name, **{**options, "progress": advance})
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(KnowledgeStore, "change", press)
+        result = kb("import", "many", file, "--no-vectors", code=130)
+    assert "stopped" in result.stderr
+    assert 0 < seen[-1] < 3_000
+    assert kb.bases() == {}
+    assert signal.getsignal(number) is before
+    kb("import", "many", file, "--no-vectors")
+    assert len(kb.questions("many")) == 3_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+def test_on_a_terminal_progress_is_shown_and_ctrl_c_ends_it(kb: Kb, write: Write) -> None:
+    import pty  # of POSIX alone
+
+    rows = "".join(f"question {n} of many,answer {n}\n" for n in range(20_000))
+    file = write("many.csv", f"question,answer\n{rows}")
+    ours, theirs = pty.openpty()
+    command = [
+        sys.executable, "-c", "from visavis.apps.cli import main; main()", "kb", "--store",
+        str(kb.place), "import", "many", str(file), "--no-vectors",
+    ]  # fmt: skip
+    # In a session of its own, as a terminal's programs are.
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    shown, pressed = b"", False
+    with contextlib.suppress(OSError):  # its end closes the terminal
+        while part := os.read(ours, 65_536):
+            shown += part
+            if not pressed and re.search(rb"writing.*[1-9]000/20000", shown):
+                process.send_signal(signal.SIGINT)
+                pressed = True
+    os.close(ours)
+    assert process.wait(timeout=60) == 130, shown[-2_000:]
+    assert re.search(rb"reading.*[1-9]\d*/\?", shown)
+    assert b"stopped" in shown
+    assert b"Traceback" not in shown
+    assert kb.bases() == {}
+
+
+def test_pressed_twice_it_stops_at_once() -> None:
+    with stop_between_steps() as stopped:
+        signal.raise_signal(signal.SIGINT)
+        assert stopped()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_stopped_when_all_is_written_makes_no_vectors(
     kb: Kb, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*args: object, **options: object) -> None:
-        options["progress"](1, 2)  # type: ignore[operator]
-        raise KeyboardInterrupt
+    change = KnowledgeStore.change
 
-    file = write("gov.csv", TABLE)
+    def press(store: KnowledgeStore, name: str, **options: Any) -> object:
+        made = change(store, name, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        return made
+
     with monkeypatch.context() as patch:
-        patch.setattr(KnowledgeStore, "change", stop)
-        result = kb("import", "gov", file, code=130)
-    assert "stopped" in result.stderr
-    assert kb.bases() == {}
+        patch.setattr(KnowledgeStore, "change", press)
+        result = kb("import", "gov", write("gov.csv", TABLE), code=130)
+    assert "everything is in the base" in result.stderr
+    assert len(kb.questions("gov")) == 2
 
 
 def test_stopped_while_making_vectors_keeps_the_pairs(
@@ -269,6 +395,20 @@ def test_a_base_that_changed_meanwhile_is_not_overwritten(
     result = kb("import", "gov", write("gov.csv", TABLE), code=5)
     assert "is at version 1, not 0" in result.stderr
     assert kb.questions("gov") == ["meanwhile?"]
+
+
+def test_the_first_answers_end_the_samples_and_that_is_said(kb: Kb, write: Write) -> None:
+    said = "the shipped samples give no more answers"
+    story = write("story.txt", "The hall was built a hundred years ago.\n")
+    assert said not in kb("import", "docs", story, "--no-vectors").stderr, "they still answer"
+    gap = write("gap.csv", "question,answer\nWho painted it?,-\n")
+    assert said not in kb("import", "docs", gap, "--no-vectors").stderr
+    first = write("first.csv", "question,answer\nWhere is it?,Room 3.\n")
+    assert said in kb("import", "help", first, "--dry-run").stderr
+    assert said in kb("import", "help", first, "--no-vectors").stderr
+    assert said not in kb("import", "help", first, "--no-vectors").stderr
+    second = write("second.csv", "question,answer\nWhat fee?,Ten.\n")
+    assert said not in kb("import", "more", second, "--no-vectors").stderr
 
 
 def test_many_problems_are_cut_short_on_a_terminal_and_whole_in_json(kb: Kb, write: Write) -> None:

@@ -18,6 +18,7 @@ from visavis.core.types import Message
 from visavis.knowledge import live
 from visavis.knowledge.base import Base, load_samples
 from visavis.knowledge.evaluate import load_sample_cases
+from visavis.stages import fakes
 
 __all__ = ["kb", "write"]
 
@@ -59,6 +60,56 @@ def test_search_answers_from_what_was_imported(filled: Kb) -> None:
     assert (other["language"], other["outcome"], other["candidates"]) == ("zh", "refusal", [])
     across = filled.load("search", "护照怎么换发", "--language", "en")
     assert across["candidates"][0]["id"] == "passport"
+
+
+RULES = (
+    "# House rules\n\n## Bicycles\n\n"
+    "Bicycles may be locked to the green racks beside the north gate of the library.\n\n"
+    "## Food\n\nFood and drink are allowed in the winter garden only.\n"
+)
+BICYCLE = "Where may bicycles be locked at the library?"
+
+
+def test_search_shows_passages_of_documents_apart(filled: Kb, write: Write) -> None:
+    assert filled.load("search", BICYCLE)["passages"] == []
+    filled("import", "city", write("rules.md", RULES), "--as", "document", "--no-vectors")
+    found = filled.load("search", BICYCLE, "-k", 2)
+    assert found["outcome"] == "refusal"
+    best = found["passages"][0]
+    assert best["text"].startswith("Bicycles may be locked to the green racks")
+    assert (best["document"], best["place"]) == ("House rules", "House rules › Bicycles")
+    assert best["score"] >= found["passage_threshold"] > found["passages"][1]["score"]
+    assert all("green racks" not in one["answer"] for one in found["candidates"])
+    told = filled("search", BICYCLE).stdout
+    pairs, documents = told.split("passages of documents; a persona")
+    assert "green racks" not in pairs
+    assert "House rules" in documents
+    assert filled.load("search", BICYCLE, "--base", "museum")["passages"] == []
+
+
+def test_ask_says_that_a_document_may_hold_the_answer(
+    filled: Kb, write: Write, fake_stages: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    filled("import", "city", write("rules.md", RULES), "--as", "document", "--no-vectors")
+    for name, value in {
+        "RESPONDER": "faq", "ANIMATOR": "paint", "VOICE_ZH": "tone_low", "VOICE_EN": "tone_high",
+        "KNOWLEDGE": str(filled.place), "MOOD": "no",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"VISAVIS_{name}", value)
+    monkeypatch.setattr(Cast, "load_avatar", lambda self: fakes.make_avatar(size=64))
+
+    def ask(question: str) -> str:
+        words = ["ask", question, "-o", str(tmp_path / "a.mp4"), "--no-subtitles"]
+        result = CliRunner().invoke(cli.main, words)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    told = ask(BICYCLE)
+    assert "a document may hold the answer: House rules · House rules › Bicycles;" in told
+    assert "VISAVIS_PERSONA" in told
+    assert "green racks" not in told, "what no model looked at is not said"
+    assert "a document" not in ask("How do I renew my passport?")
+    assert "a document" not in ask("Who won the football match yesterday evening?")
 
 
 def test_search_keeps_to_the_bases_that_are_named_or_set(
@@ -151,7 +202,7 @@ def test_the_nearest_question_is_found_by_cosine_and_its_threshold_learnt() -> N
     index = NearestQuestion(bases, SENTENCES())
     fusion = index.fusion["en"]
     assert 0 < fusion.hint < fusion.threshold < 1
-    assert fusion.slope > 0, "nearer is surer"
+    assert fusion.evidence[0] > 0, "nearer is surer"
     cases = load_sample_cases("en", "report")
     near = [case for case in cases if case.kind in ("plain", "paraphrase")][:60]
     outside = [case for case in cases if not case.expect]

@@ -165,6 +165,19 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         read(tmp_path, "a.html", b"<html>" + b"a" * (1 << 19))
 
 
+@pytest.mark.parametrize("name", ["line.txt", "line.md", "line.html"])
+def test_one_line_of_megabytes_is_cut_into_passages(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    begin = "<p>" if name.endswith("html") else ""
+    # A parser of HTML drops a text of more than ten million bytes unless it is told not to.
+    count, gap = (100_000, 120) if begin else (100_000, 1)
+    path.write_bytes(begin.encode() + (b"word" + b" " * gap) * count)
+    found = read_document(path)
+    longest = max(len(passage.text) for passage in found.passages)
+    assert longest < 2_000
+    assert sum(passage.text.count("word") for passage in found.passages) >= count
+
+
 def test_progress_is_told(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     read(tmp_path, "a.txt", "words", progress=lambda done, whole: seen.append((done, whole)))

@@ -116,6 +116,19 @@ def test_a_huge_unclosed_cell_is_told_and_what_follows_is_read(tmp_path: Path) -
     assert [place for place, _ in told(imported)] == ["row 2"]
 
 
+@pytest.mark.parametrize("piece", ["x", "a b ", "问", "a,b,", "🙂"])
+def test_one_line_of_megabytes_is_told_for_what_it_is(piece: str, tmp_path: Path) -> None:
+    path = tmp_path / "line.csv"
+    path.write_text(f"question,answer\n{piece * 500_000}\nWhere is it?,Room 3.\n", "utf-8")
+    found = read_pairs(path)
+    assert [pair.answer for pair in found.pairs] == ["Room 3."]
+    (problem,) = [problem for problem in found.problems if problem.kind == "error"]
+    assert problem.place == "row 2"
+    assert "is opened" not in problem.what
+    assert "more than" in problem.what or "it has 1000000 cells" in problem.what
+    assert len(problem.what) < 300
+
+
 @pytest.mark.parametrize("line", ['"x', '"x"y', 'a,"""', '""""x', '"x\n' + "y,z\n" * 9])
 def test_many_wrong_marks_are_read_in_bounded_time(tmp_path: Path, line: str) -> None:
     started = time.process_time()

@@ -1,11 +1,14 @@
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from visavis.core.errors import ConfigError
+from visavis.core.types import Floats
 from visavis.knowledge.base import Pair
-from visavis.knowledge.live import LiveKnowledge, default_place, open_store
+from visavis.knowledge.live import LiveKnowledge, default_place, encode_stored, open_store
 from visavis.models.sentence_encoder.predictor import SentenceEncoder
 
 ONE = Pair("pool", "游泳馆几点开门？", "早上六点。", "zh")
@@ -101,3 +104,41 @@ def test_a_small_base_does_not_answer_what_merely_comes_nearest(
         found = index.search(asked, "zh")[0]
         assert found.pair == ONE
         assert found.confidence >= index.fusion["zh"].hint
+
+
+def test_what_has_a_vector_is_not_encoded_again(encoder: SentenceEncoder) -> None:
+    class Asked(SentenceEncoder):
+        def encode(self, texts: Sequence[str]) -> Floats:
+            asked.append(list(texts))
+            return encoder.encode(texts)
+
+    asked: list[list[str]] = []
+    with open_store() as store:
+        encode = encode_stored(store)
+        first = encode(Asked(), ["一", "二", "一"])
+        second = encode(Asked(), ["三", "一", "三", "二"])
+        third = encode(Asked(), ["二", "三"])
+    assert asked == [["一", "二"], ["三"]]
+    np.testing.assert_array_equal(first[0], first[2])
+    np.testing.assert_array_equal(second[0], second[2])
+    # What was kept was rounded to halves.
+    np.testing.assert_allclose(second[[1, 3]], first[:2], atol=3e-4)
+    np.testing.assert_allclose(third, second[[3, 0]], atol=3e-4)
+    np.testing.assert_allclose(np.linalg.norm(third, axis=1), 1, atol=1e-6)
+
+
+def test_encoders_that_nothing_is_searched_with_stay_unloaded(encoder: SentenceEncoder) -> None:
+    class Second(SentenceEncoder):
+        calls = 0
+
+        def encode(self, texts: Sequence[str]) -> Floats:
+            self.calls += 1
+            return encoder.encode(texts)
+
+    chinese, english = Second(), Second()
+    with open_store() as store:
+        store.create("town")
+        store.change("town", put=[ONE, TWO])
+    LiveKnowledge(encoder=encoder, second={"zh": chinese, "en": english}).prepare()
+    assert chinese.calls > 0
+    assert english.calls == 0

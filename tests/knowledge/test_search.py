@@ -10,7 +10,7 @@ from visavis.core.types import Language
 from visavis.knowledge.base import Base, Pair, load_samples
 from visavis.knowledge.fusion import WAYS
 from visavis.knowledge.lexical import LexicalIndex
-from visavis.knowledge.search import KnowledgeIndex, whiten_wordings
+from visavis.knowledge.search import KnowledgeIndex
 from visavis.knowledge.spelling import Spelling
 from visavis.knowledge.synonyms import Synonyms
 from visavis.models.sentence_encoder.predictor import SentenceEncoder
@@ -202,26 +202,3 @@ def test_spelling_and_sound() -> None:
     english = LexicalIndex(["renew a passport", "register a company"], "en")
     assert int(english.score("compny").argmax()) == 1
     assert LexicalIndex([], "en").score("a").shape == (0,)
-
-
-def test_whitening_brings_wordings_together() -> None:
-    rng = np.random.default_rng(3)
-    items = np.repeat(np.arange(40), 6)
-    meaning = rng.normal(size=(40, 32)).astype(np.float32)
-    manner = rng.normal(size=(len(items), 3)) @ rng.normal(size=(3, 32)) * 1.5
-    vectors = (meaning[items] + manner).astype(np.float32)
-
-    def separation(rows: np.ndarray) -> float:
-        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        cosine = rows @ rows.T
-        same = items[:, None] == items[None]
-        np.fill_diagonal(same, False)
-        return float(cosine[same].mean() - cosine[items[:, None] != items[None]].mean())
-
-    assert separation(vectors @ whiten_wordings(vectors, items)) > separation(vectors) + 0.1
-
-
-def test_single_wordings_leave_the_space_as_it_was() -> None:
-    vectors = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
-    np.testing.assert_array_equal(whiten_wordings(vectors, np.arange(5)), np.eye(8))
-    np.testing.assert_array_equal(whiten_wordings(vectors[[0, 0]], np.array([0, 0])), np.eye(8))

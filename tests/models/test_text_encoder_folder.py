@@ -18,9 +18,9 @@ from visavis.core.errors import (
     MissingWeights,
     UnknownAsset,
 )
-from visavis.models.text_encoder.folder import open_folder
+from visavis.models.common.bert_folder import Folder, open_folder
+from visavis.models.common.bert_tokens import Tokens
 from visavis.models.text_encoder.predictor import TextEncoder
-from visavis.models.text_encoder.tokens import Tokens
 
 WORDS = [
     "[PAD]",
@@ -71,6 +71,10 @@ def write_network(path: Path, *names: str, dtype: int = TensorProto.INT64) -> Pa
     return path
 
 
+def find_files(folder: Path) -> Folder:
+    return open_folder(folder, "feature-extraction")
+
+
 def write_words(folder: Path) -> None:
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n", "utf-8")
 
@@ -80,7 +84,7 @@ def mean_number(encoder: TextEncoder, text: str) -> float:
 
 
 def cut(folder: Path, text: str, limit: int = 128) -> list[str]:
-    return [WORDS[number] for number in Tokens(open_folder(folder), limit).numbers_of(text)]
+    return [WORDS[number] for number in Tokens(find_files(folder), limit).numbers_of(text)]
 
 
 @pytest.fixture
@@ -147,28 +151,28 @@ def test_a_tokenizer_without_ends_gives_a_text_of_nothing_one_token(tmp_path: Pa
 def test_roberta_counts_its_positions_from_behind_the_padding(folder: Path) -> None:
     settings = {"max_position_embeddings": 12, "pad_token_id": 1, "model_type": "roberta"}
     (folder / "config.json").write_text(json.dumps(settings))
-    assert Tokens(open_folder(folder), 128).limit == 10
+    assert Tokens(find_files(folder), 128).limit == 10
 
 
 def test_where_the_network_may_lie(folder: Path) -> None:
     plain = folder / "model.onnx"
-    assert open_folder(folder).network == plain
+    assert find_files(folder).network == plain
     small = write_network(folder / "model_quantized.onnx")
     inside = write_network(folder / "onnx" / "model.onnx")
-    assert open_folder(folder).network == plain
+    assert find_files(folder).network == plain
     plain.unlink()
-    assert open_folder(folder).network == small
+    assert find_files(folder).network == small
     small.unlink()
-    assert open_folder(folder).network == inside
+    assert find_files(folder).network == inside
     other = inside.rename(folder / "onnx" / "encoder_uint8.onnx")
-    assert open_folder(folder).network == other
-    assert open_folder(other).tokenizer == folder / "vocab.txt"
+    assert find_files(folder).network == other
+    assert find_files(other).tokenizer == folder / "vocab.txt"
     assert TextEncoder(str(other)).dimension == 2
 
 
 def test_tokenizer_json_goes_before_the_word_list(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{}")
-    assert open_folder(folder).tokenizer.name == "tokenizer.json"
+    assert find_files(folder).tokenizer.name == "tokenizer.json"
 
 
 def test_folders_that_lack_something_say_what_to_do(tmp_path: Path) -> None:

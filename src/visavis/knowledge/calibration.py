@@ -3,26 +3,28 @@
 A wording, asked as if it had not been stored, is a question that the base answers. Asked as if its
 whole pair had not been stored, it is a question about a neighbouring matter that the base lacks.
 
-Shapes: q questions, p pairs, f ways to compare.
+Shapes: q questions, p pairs, f ways to compare, e pieces of evidence.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from visavis.core.types import Floats, Language
+from visavis.knowledge.evidence import EVIDENCE, Coverage, Doubles, Evidence
 from visavis.knowledge.fusion import ONE_ENCODER, TWO_ENCODERS, WAYS, Fusion
-from visavis.knowledge.lexical import Integers
+from visavis.knowledge.postings import Integers
 from visavis.knowledge.shelf import Shelf
 
 logger = logging.getLogger(__name__)
@@ -31,14 +33,17 @@ LEARNABLE = 60
 """Answered pairs with several wordings from which a base teaches its own thresholds."""
 FALSE_ANSWERS = 0.05
 """Share of the neighbouring questions that may be answered."""
-FALSE_REFUSALS = 0.02
+FALSE_REFUSALS = 0.01
 """Share of the rightly found questions that may be refused."""
+OUTSIDE = 1 / 6
+"""Share of all questions that a confidence takes to be about what the base does not answer."""
+SUREST = 0.98
+"""The highest threshold: who asks in a pair's own words is always answered."""
 _ASKED = 800
 _AMONG = 1_500
 _SEED = 7
-_LEARNT = ("slope", "margin", "bias", "threshold", "hint")
-
-Doubles = npt.NDArray[np.float64]
+_PENALTY = 50.0
+"""L2, on weights of standardised evidence: much of it says the same."""
 
 
 def default_fusion(language: Language, encoders: int) -> Fusion:
@@ -47,12 +52,17 @@ def default_fusion(language: Language, encoders: int) -> Fusion:
 
 
 def learn_confidence(
-    shelf: Shelf, texts: Sequence[str], fusion: Fusion, cache: Path | None = None
+    shelf: Shelf,
+    coverage: Coverage,
+    texts: Sequence[str],
+    fusion: Fusion,
+    cache: Path | None = None,
 ) -> Fusion:
     """Learn the confidence and both thresholds from a base, where it has wordings enough.
 
     Args:
         shelf: Of the base.
+        coverage: Of its pairs.
         texts: Its n wordings, as they are compared.
         fusion: Weights; and what is returned for a small base.
         cache: Folder in which what was learnt is kept, and looked up; None for none.
@@ -65,8 +75,7 @@ def learn_confidence(
     held = _hold_out(shelf, texts)
     if held is None:
         return fusion
-    values, own, gaps = held
-    learnt = _set_thresholds(values @ fusion.weights, own, gaps, fusion)
+    learnt = _set_thresholds(held, coverage, fusion)
     if path is not None:
         _write(path, learnt)
     return learnt
@@ -74,7 +83,7 @@ def learn_confidence(
 
 def _fingerprint(shelf: Shelf, texts: Sequence[str], fusion: Fusion) -> str:
     """Hash all that what is learnt depends on."""
-    digest = hashlib.sha256(f"1 {FALSE_ANSWERS} {FALSE_REFUSALS} {fusion}".encode())
+    digest = hashlib.sha256(f"5 {FALSE_ANSWERS} {FALSE_REFUSALS} {OUTSIDE} {fusion}".encode())
     for space in shelf.spaces:
         digest.update(space.encoder.fingerprint.encode())
         digest.update(np.ascontiguousarray(space.whitening).tobytes())
@@ -84,26 +93,30 @@ def _fingerprint(shelf: Shelf, texts: Sequence[str], fusion: Fusion) -> str:
     return digest.hexdigest()[:32]
 
 
-def _read(path: Path) -> dict[str, float] | None:
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         row = json.loads(path.read_text("utf-8"))
-        kept = {name: float(row[name]) for name in _LEARNT}
+        kept = {name: float(row[name]) for name in ("bias", "threshold", "hint")}
+        evidence = tuple(float(value) for value in row["evidence"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return kept if all(math.isfinite(value) for value in kept.values()) else None
+    if len(evidence) != len(EVIDENCE) or not np.isfinite([*kept.values(), *evidence]).all():
+        return None
+    return {**kept, "evidence": evidence}
 
 
 def _write(path: Path, fusion: Fusion) -> None:
+    learnt = {name: getattr(fusion, name) for name in ("evidence", "bias", "threshold", "hint")}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps({name: getattr(fusion, name) for name in _LEARNT}), "utf-8")
+        part.write_text(json.dumps(learnt), "utf-8")
         part.replace(path)
     except OSError as error:
         logger.info("what was learnt is not cached: %s", error)
 
 
-def learn_weights(shelf: Shelf, texts: Sequence[str], fusion: Fusion) -> Fusion:
+def learn_weights(shelf: Shelf, coverage: Coverage, texts: Sequence[str], fusion: Fusion) -> Fusion:
     """Learn the weights too: those under which held-out wordings find their pairs most surely.
 
     Softmax regression over the pairs with a small L2 penalty, by gradient steps.
@@ -111,19 +124,37 @@ def learn_weights(shelf: Shelf, texts: Sequence[str], fusion: Fusion) -> Fusion:
     held = _hold_out(shelf, texts)
     if held is None:
         return fusion
-    values, own, gaps = held
-    asked = np.flatnonzero(~gaps[own])
-    weights = _fit_softmax(values[asked], own[asked])
-    learnt = replace(
-        fusion, **{way: round(float(w), 2) for way, w in zip(WAYS, weights, strict=True)}
-    )
-    return _set_thresholds(values @ learnt.weights, own, gaps, learnt)
+    asked = np.flatnonzero(~held.gaps[held.own])
+    weights = _fit_softmax(held.values[asked], held.own[asked])
+    each: dict[str, Any] = {
+        way: round(float(weight), 2) for way, weight in zip(WAYS, weights, strict=True)
+    }
+    learnt = replace(fusion, **each)
+    return _set_thresholds(held, coverage, learnt)
 
 
-def _hold_out(
-    shelf: Shelf, texts: Sequence[str]
-) -> tuple[Floats, Integers, npt.NDArray[np.bool_]] | None:
-    """Return values (q, p, f), the pair of each (q,), and which pairs are gaps (p,)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """q wordings that are held out, compared with p' pairs of the shelf.
+
+    Attributes:
+        values: float32 (q, p', f).
+        texts: q.
+        own: (q,) the pair of each, among the p'.
+        places: (q,) which of its pair's wordings it is.
+        among: (p',) numbers of the pairs.
+        gaps: (p',) which of them are gaps.
+    """
+
+    values: Floats
+    texts: Sequence[str]
+    own: Integers
+    places: Integers
+    among: Integers
+    gaps: npt.NDArray[np.bool_]
+
+
+def _hold_out(shelf: Shelf, texts: Sequence[str]) -> _Held | None:
     random = np.random.default_rng(_SEED)
     several = np.flatnonzero(shelf.lengths > 1)
     if int((~shelf.is_gap[several]).sum()) < LEARNABLE:
@@ -133,49 +164,77 @@ def _hold_out(
         among = np.sort(random.permutation(several)[:_AMONG])
     inside = np.isin(shelf.owner, among) & (shelf.lengths[shelf.owner] > 1)
     asked = np.sort(random.permutation(np.flatnonzero(inside))[:_ASKED])
-    values = shelf.leave_one_out(asked, [texts[i] for i in asked], among)
-    return values, np.searchsorted(among, shelf.owner[asked]), shelf.is_gap[among]
+    chosen = [texts[i] for i in asked]
+    return _Held(
+        shelf.leave_one_out(asked, chosen, among),
+        chosen,
+        np.searchsorted(among, shelf.owner[asked]),
+        asked - shelf.starts[shelf.owner[asked]],
+        among,
+        shelf.is_gap[among],
+    )
 
 
-def _set_thresholds(
-    scores: Floats, own: Integers, gaps: npt.NDArray[np.bool_], fusion: Fusion
-) -> Fusion:
-    found, features = _lead(scores, gaps)
-    without = scores.copy()
-    without[np.arange(len(own)), own] = -np.inf
-    _, outside = _lead(without, gaps)
-    asked = ~gaps[own]
-    right = (found == own) & asked
-    slope, margin, bias = fit_logistic(
-        np.concatenate([features, outside[asked]]),
-        np.concatenate([right, np.zeros(int(asked.sum()), bool)]),
+def _set_thresholds(held: _Held, coverage: Coverage, fusion: Fusion) -> Fusion:
+    asked = ~held.gaps[held.own]
+    found, features = _gather(held, coverage, fusion, np.arange(len(held.own)), without=False)
+    right = (found == held.own) & asked
+    _, outside = _gather(held, coverage, fusion, np.flatnonzero(asked), without=True)
+    missing = np.concatenate([outside, features[~asked]])
+    inside = features[asked]
+    weight = OUTSIDE / (1 - OUTSIDE) * len(inside) / len(missing)
+    evidence, bias = fit_logistic(
+        np.concatenate([inside, missing]),
+        np.concatenate([right[asked], np.zeros(len(missing), bool)]),
+        np.concatenate([np.ones(len(inside)), np.full(len(missing), weight)]),
+        _PENALTY,
     )
 
     def judge(rows: Doubles) -> Doubles:
-        confidences: Doubles = 1 / (1 + np.exp(-np.clip(rows @ [slope, margin] + bias, -30, 30)))
+        confidences: Doubles = 1 / (1 + np.exp(-np.clip(rows @ evidence + bias, -30, 30)))
         return confidences
 
-    missing = np.concatenate([outside[asked], features[~asked]])
-    threshold = float(np.quantile(judge(missing), 1 - FALSE_ANSWERS))
+    threshold = min(float(np.quantile(judge(missing), 1 - FALSE_ANSWERS)), SUREST)
     hint = min(float(np.quantile(judge(features[right]), FALSE_REFUSALS)), threshold)
     return replace(
         fusion,
-        slope=round(slope, 4),
-        margin=round(margin, 4),
+        evidence=tuple(round(float(value), 4) for value in evidence),
         bias=round(bias, 4),
         threshold=round(threshold, 3),
         hint=round(hint, 3),
     )
 
 
-def _lead(scores: Floats, gaps: npt.NDArray[np.bool_]) -> tuple[Integers, Doubles]:
-    """Return the best pair that is no gap (q,), and its score and lead over all others (q, 2)."""
-    each = np.arange(len(scores))
-    best = np.where(gaps[None], -np.inf, scores).argmax(1)
-    score = scores[each, best].astype(np.float64)
-    others = scores.copy()
-    others[each, best] = -np.inf
-    return best, np.stack([score, score - others.max(1)], 1)
+def _gather(
+    held: _Held, coverage: Coverage, fusion: Fusion, rows: Integers, *, without: bool
+) -> tuple[Integers, Doubles]:
+    """Ask held-out wordings, with their own pairs or without.
+
+    Returns:
+        The best pair that is no gap of each, among the p' (or these without the own one), and the
+        evidence for it (., e).
+    """
+    best = np.zeros(len(rows), np.int64)
+    evidence = np.zeros((len(rows), len(EVIDENCE)))
+    for place, row in enumerate(rows):
+        values, among, gaps = held.values[row], held.among, held.gaps
+        own = int(held.among[held.own[row]])
+        if without:
+            kept = np.arange(len(among)) != held.own[row]
+            values, among, gaps = values[kept], among[kept], gaps[kept]
+        words = coverage.cut(held.texts[row])
+        measure = functools.partial(_measure, coverage, words, among, own, int(held.places[row]))
+        scores = values @ fusion.weights
+        best[place] = np.where(gaps, -np.inf, scores).argmax()
+        evidence[place] = Evidence(values, scores, measure).gather(int(best[place]))
+    return best, evidence
+
+
+def _measure(
+    coverage: Coverage, words: frozenset[str], among: Integers, own: int, spare: int, number: int
+) -> tuple[float, float]:
+    pair = int(among[number])
+    return coverage.measure(words, pair, spare if pair == own else None)
 
 
 def _fit_softmax(values: Floats, own: Integers, penalty: float = 1e-3) -> Doubles:
@@ -197,25 +256,32 @@ def _fit_softmax(values: Floats, own: Integers, penalty: float = 1e-3) -> Double
     return weights
 
 
-def fit_logistic(features: Doubles, outcome: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Fit by Newton's method, with an L2 penalty of 1 on the weights of standardised features.
+def fit_logistic(
+    features: Doubles,
+    outcome: npt.NDArray[np.bool_],
+    counts: Doubles | None = None,
+    penalty: float = 1.0,
+) -> tuple[Doubles, float]:
+    """Fit by Newton's method, with an L2 penalty on the weights of standardised features.
 
     Args:
-        features: (n, 2) scores and leads.
+        features: (n, k).
         outcome: (n,) whether the match was right.
+        counts: (n,) how much each counts; 1 by default.
+        penalty: Of the squares of the weights.
 
     Returns:
-        Slope of each, and the bias.
+        The weights (k,), of the features as they are, and the bias.
     """
+    counts = np.ones(len(features)) if counts is None else counts
     mean, spread = features.mean(0), np.maximum(features.std(0), 1e-6)
     inputs = np.c_[(features - mean) / spread, np.ones(len(features))]
-    penalty = np.array([1.0, 1.0, 1e-6])
-    weights = np.zeros(3)
+    penalties = np.array([penalty] * features.shape[1] + [1e-6])
+    fitted = np.zeros(inputs.shape[1])
     for _ in range(50):
-        chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        gradient = inputs.T @ (chance - outcome) + penalty * weights
-        curvature = (inputs * (chance * (1 - chance))[:, None]).T @ inputs + np.diag(penalty)
-        weights -= np.linalg.solve(curvature, gradient)
-    slope, margin = weights[:2] / spread
-    bias = weights[2] - float(mean @ [slope, margin])
-    return float(slope), float(margin), float(bias)
+        chance = 1 / (1 + np.exp(-np.clip(inputs @ fitted, -30, 30)))
+        gradient = inputs.T @ (counts * (chance - outcome)) + penalties * fitted
+        curvature = (inputs * (counts * chance * (1 - chance))[:, None]).T @ inputs
+        fitted -= np.linalg.solve(curvature + np.diag(penalties), gradient)
+    weights: Doubles = fitted[:-1] / spread
+    return weights, float(fitted[-1] - mean @ weights)

@@ -2,38 +2,48 @@
 
 Names, codes and rare words, and the homophones and misspellings that come out of a speech recogniser.
 TF-IDF cosine over characters and their pairs, toneless syllables and words (Chinese), or word stems and
-letter triples (English), by an inverted index.
+letter triples (English), by inverted indexes.
 
-Shapes: n texts, k features of all texts together, t different features. A feature is an int64 key.
+Shapes: n texts. A feature is an int64 key.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from visavis.core.types import Floats, Language
+from visavis.knowledge.postings import (
+    NAMES,
+    Arrays,
+    Features,
+    Integers,
+    Keys,
+    Postings,
+    count_features,
+)
 from visavis.models.common.chinese_words import load_jieba
-
-Integers: TypeAlias = npt.NDArray[np.int64]
-Keys: TypeAlias = tuple[Integers, Integers]
-"""(k,) the text that a feature is of, and (k,) the feature."""
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u3400-\u9fff]+")
+_REMEMBERED = 200_000
+"""Runs of which it is remembered how they are cut; they take 80 MB."""
+_MARKS = re.compile(r"[\W_]+")
+"""All that is neither letter nor digit."""
 _ENDING = re.compile(r"(?:ing|ed|es|s|e)$")
 _SWAPPED_INITIALS = (("zh", "z"), ("ch", "c"), ("sh", "s"))
 _BACK_NASAL = re.compile(r"(?<=[aei])ng$")
+Words: TypeAlias = dict[str, Integers]
+"""Numbers of the words of a run of letters."""
+
 _FIRST_HAN, _LAST_HAN = 0x3400, 0x9FFF
 _POINTS = 0x110000
 """Code points there are."""
-_VISITS = 200_000
-"""Places in texts that are looked at for a question, at most, of each kind of feature."""
 
 
 def _character_pairs(texts: Sequence[str]) -> Keys:
@@ -57,10 +67,31 @@ def _syllable_pairs(texts: Sequence[str]) -> Keys:
     return rows[:-1][joined], (syllables[:-1] * 4096 + syllables[1:])[joined]
 
 
-def _chinese_words(texts: Sequence[str]) -> Keys:
-    """Words as jieba cuts them."""
-    cut = load_jieba().lcut
-    return _collect([[w for w in cut(text.lower()) if w[0].isalnum()] for text in texts], hash_word)
+def _chinese_words(texts: Sequence[str], known: Words | None = None) -> Keys:
+    """Words as jieba cuts them.
+
+    Args:
+        texts: Texts.
+        known: What was cut before; grows.
+    """
+    known = {} if known is None else known
+    jieba = load_jieba()
+    rows: list[Integers] = []
+    for text in texts:
+        runs: list[Integers] = []
+        # jieba itself takes a text apart so, and cuts each run alone.
+        for run in jieba.re_han_default.split(text.lower()):
+            words = known.get(run)
+            if words is None:
+                words = np.array(
+                    [hash_word(w) for w in jieba.lcut(run) if w[0].isalnum()], np.int64
+                )
+                if len(known) < _REMEMBERED:
+                    known[run] = words
+            runs.append(words)
+        rows.append(np.concatenate(runs) if runs else np.zeros(0, np.int64))
+    owners = np.repeat(np.arange(len(texts), dtype=np.int64), [len(row) for row in rows])
+    return owners, np.concatenate(rows) if rows else np.zeros(0, np.int64)
 
 
 def _stems(texts: Sequence[str]) -> Keys:
@@ -74,7 +105,7 @@ def _letter_triples(texts: Sequence[str]) -> Keys:
     )
 
 
-_FEATURES: dict[Language, tuple[Callable[[Sequence[str]], Keys], ...]] = {
+_FEATURES: dict[Language, tuple[Features, ...]] = {
     "zh": (_character_pairs, _syllable_pairs, _chinese_words),
     "en": (_stems, _letter_triples),
 }
@@ -86,18 +117,22 @@ class LexicalIndex:
     def __init__(
         self, texts: Sequence[str], language: Language, titles: Sequence[str] | None = None
     ) -> None:
-        """Count the features of all texts.
+        """Count the features of all texts; see `count_texts`."""
+        counted = dict(count_texts(texts, language, titles))
+        self._take(counted, len(texts), language)
 
-        Args:
-            texts: n texts.
-            language: Of them.
-            titles: n short texts, whose words count; cutting whole texts into Chinese words would
-                take most of the time. The texts themselves by default.
-        """
-        self._size = len(texts)
+    @classmethod
+    def of(cls, arrays: Arrays, size: int, language: Language) -> LexicalIndex:
+        """Take what `count_texts` made of so many texts."""
+        made = cls.__new__(cls)
+        made._take(arrays, size, language)
+        return made
+
+    def _take(self, arrays: Arrays, size: int, language: Language) -> None:
+        self._size = size
         self._channels = [
-            _Channel(texts if features is not _chinese_words else titles or texts, features)
-            for features in _FEATURES[language]
+            Postings({name: arrays[f"{number}.{name}"] for name in NAMES}, size, features)
+            for number, features in enumerate(_FEATURES[language])
         ]
 
     def score(self, query: str) -> Floats:
@@ -118,59 +153,35 @@ class LexicalIndex:
         return total
 
 
-class _Channel:
-    """TF-IDF cosine over one kind of feature."""
+def count_texts(
+    texts: Sequence[str],
+    language: Language,
+    titles: Sequence[str] | None = None,
+    words: Words | None = None,
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Count the features of all texts, one kind after the other.
 
-    def __init__(self, texts: Sequence[str], features: Callable[[Sequence[str]], Keys]) -> None:
-        self._features = features
-        self._size = len(texts)
-        rows, keys = features(texts)
-        self._keys, terms = np.unique(keys, return_inverse=True)
-        found, counts = np.unique(terms * max(self._size, 1) + rows, return_counts=True)
-        terms, self._rows = np.divmod(found, max(self._size, 1))
-        self._rows = self._rows.astype(np.int32)
-        documents = np.bincount(terms, minlength=len(self._keys))
-        self._starts = np.concatenate([[0], np.cumsum(documents)])
-        self._rarity = np.log(1 + self._size / (1 + documents)).astype(np.float32)
-        weights = (1 + np.log(counts)) * self._rarity[terms]
-        norms = np.sqrt(np.bincount(self._rows, weights**2, self._size)) if len(terms) else None
-        if norms is not None:
-            weights = weights / np.maximum(norms[self._rows], 1e-12)
-        self._weights = weights.astype(np.float32)
+    Args:
+        texts: n texts.
+        language: Of them.
+        titles: n short texts, whose words count; cutting whole texts into Chinese words would
+            take most of the time. The texts themselves by default.
+        words: How Chinese was cut when other texts were counted; grows.
 
-    def score(self, query: str) -> Floats:
-        _, keys = self._features([query])
-        keys, counts = np.unique(keys, return_counts=True)
-        place = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
-        known = self._keys[place] == keys if len(self._keys) else np.zeros(len(keys), bool)
-        rarity = np.where(
-            known, self._rarity[place] if len(self._keys) else 0, np.log(1 + self._size)
-        )
-        weights = (1 + np.log(counts)) * rarity
-        norm = float(np.sqrt((weights**2).sum())) or 1.0
-        scores = np.zeros(self._size, np.float32)
-        terms, weights = place[known], weights[known] / norm
-        lengths = self._starts[terms + 1] - self._starts[terms]
-        order = np.argsort(lengths, kind="stable")
-        # The rarest terms first: the common ones of many texts take time and tell nothing.
-        order = order[: max(int((np.cumsum(lengths[order]) <= _VISITS).sum()), 1)]
-        for term, weight in zip(terms[order], weights[order], strict=True):
-            begin, end = self._starts[term], self._starts[term + 1]
-            # A text holds a term once, so that no index comes twice.
-            scores[self._rows[begin:end]] += self._weights[begin:end] * np.float32(weight)
-        return scores
-
-    def compare(self) -> Floats:
-        total = np.zeros((self._size, self._size), np.float32)
-        for begin, end in zip(self._starts[:-1], self._starts[1:], strict=True):
-            rows, weights = self._rows[begin:end], self._weights[begin:end]
-            total[rows[:, None], rows[None]] += weights[:, None] * weights[None]
-        return total
+    Yields:
+        The number of the kind and the name of an array, ``0.keys``; and the array.
+    """
+    for number, features in enumerate(_FEATURES[language]):
+        some = texts
+        if features is _chinese_words:
+            some, features = titles or texts, functools.partial(_chinese_words, known=words)
+        for name, array in count_features(some, features).items():
+            yield f"{number}.{name}", array
 
 
 def _code_points(texts: Sequence[str]) -> Keys:
     """The letters and digits of texts, small: (k,) which text, and (k,) its code point."""
-    packed = ["".join(c for c in text.lower() if c.isalnum()) for text in texts]
+    packed = [_MARKS.sub("", text.lower()) for text in texts]
     points = np.frombuffer("".join(packed).encode("utf-32-le", "replace"), np.uint32)
     rows = np.repeat(np.arange(len(texts), dtype=np.int64), [len(text) for text in packed])
     return rows, points.astype(np.int64)

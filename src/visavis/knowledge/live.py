@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,10 @@ from visavis.core.errors import AssetError, ConfigError, Error
 from visavis.core.types import Floats, Language
 from visavis.knowledge.base import Base, load_samples
 from visavis.knowledge.fusion import Fusion
-from visavis.knowledge.search import Encode, FindNear, KnowledgeIndex
+from visavis.knowledge.reranker import Reranker
+from visavis.knowledge.reranking import RerankedIndex
+from visavis.knowledge.search import FindNear, KnowledgeIndex
+from visavis.knowledge.shelf_arrays import Encode
 from visavis.knowledge.vectors import Encoder
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ SECOND: Mapping[Language, tuple[str, str]] = {
 _LOOK = 1.0
 """Seconds between two looks at whether the store has changed."""
 _BATCH = 256
+_ANY = "有什么 load"
+"""A question that loads what any question needs."""
 
 
 def default_place() -> Path:
@@ -88,6 +93,18 @@ def load_second_encoders() -> dict[Language, Encoder]:
     return found
 
 
+def load_reranker(folder: str) -> Reranker:
+    """Return the cross-encoder of a folder; its files are looked for, and read when it is asked.
+
+    Raises:
+        AssetError: The folder holds none.
+        ConfigError: It holds several.
+    """
+    from visavis.models.cross_encoder.predictor import CrossEncoder
+
+    return CrossEncoder(folder)
+
+
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     bases: tuple[Base, ...]
@@ -111,6 +128,7 @@ class LiveKnowledge:
         encoder: Encoder | None = None,
         second: Mapping[Language, Encoder] | None = None,
         fusion: Mapping[Language, Fusion] | None = None,
+        reranker: Reranker | None = None,
         cache: Path | None = None,
     ) -> None:
         """Read the bases; vectors are made with `prepare`.
@@ -123,6 +141,7 @@ class LiveKnowledge:
             encoder: Makes sentence vectors; the Universal Sentence Encoder by default.
             second: Further encoders; those that were pulled by default.
             fusion: Weights and thresholds; learnt from the bases by default.
+            reranker: Orders what is found first; none by default.
             cache: Folder of cached vectors of bases that are not in a store.
 
         Raises:
@@ -130,6 +149,7 @@ class LiveKnowledge:
         """
         self._encoder, self._second = encoder, second
         self._fusion, self._cache, self._only = fusion, cache, tuple(only)
+        self._reranker = reranker
         self._lock = threading.RLock()
         self._worker: threading.Thread | None = None
         self._looked = 0.0
@@ -242,7 +262,10 @@ class LiveKnowledge:
     def _make(self, snapshot: _Snapshot) -> _Snapshot:
         if self._second is None:
             self._second = load_second_encoders()
-        index = KnowledgeIndex(
+        make: Callable[..., KnowledgeIndex] = KnowledgeIndex
+        if self._reranker is not None:
+            make = functools.partial(RerankedIndex, reranker=self._reranker)
+        index = make(
             snapshot.bases,
             self.encoder,
             second=self._second,
@@ -255,9 +278,11 @@ class LiveKnowledge:
         if self._store is not None:
             for texts in self._store.missing_texts(self.encoder.fingerprint, self._only or None):
                 self._store.put_vectors(self.encoder.fingerprint, texts, self.encoder.encode(texts))
-        # Where all vectors were cached, nothing has loaded the encoders yet.
-        for model in (self.encoder, *self._second.values()):
-            model.encode(["load"])
+        # Where all was cached, nothing has loaded the encoders, the list of words or the store's
+        # index yet. An encoder that no language is searched with stays unloaded.
+        self.encoder.encode([_ANY])
+        for language in index.languages:
+            index.compare(_ANY, language)
         return _Snapshot(snapshot.bases, snapshot.revision, index)
 
 
@@ -265,13 +290,18 @@ def encode_stored(store: KnowledgeStore) -> Encode:
     """Make what encodes texts that have no vector in the store yet, and keeps theirs there."""
 
     def encode(encoder: Encoder, texts: Sequence[str]) -> Floats:
-        wanted = list(dict.fromkeys(texts))
-        found = store.vectors(encoder.fingerprint, wanted)
-        for some in _batches([text for text in wanted if text not in found]):
-            rows = encoder.encode(some)
-            store.put_vectors(encoder.fingerprint, some, rows)
-            found.update(zip(some, rows, strict=True))
-        return np.stack([found[text] for text in texts]).astype(np.float32)
+        rows, there = store.vector_rows(encoder.fingerprint, texts)
+        lacking = [text for text, known in zip(texts, there, strict=True) if not known]
+        made: dict[str, Floats] = {}
+        for some in _batches(list(dict.fromkeys(lacking))):
+            new = encoder.encode(some)
+            store.put_vectors(encoder.fingerprint, some, new)
+            made.update(zip(some, new, strict=True))
+        if lacking:
+            if not there.any():
+                rows = np.empty((len(texts), len(made[lacking[0]])), np.float32)
+            rows[~there] = [made[text] for text in lacking]
+        return rows
 
     return encode
 

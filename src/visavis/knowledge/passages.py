@@ -106,13 +106,17 @@ class PassageSearch:
             self._read[key] = (
                 source,
                 {
-                    one.number: (
-                        one.text,
-                        " · ".join(part for part in (one.heading, one.place) if part),
-                    )
+                    one.number: (one.text, _tell_place(one.heading, one.place))
                     for one in store.passages(base, document)
                 },
             )
             while len(self._read) > _DOCUMENTS:
                 self._read.popitem(last=False)
         return self._read[key]
+
+
+def _tell_place(heading: str, place: str) -> str:
+    """Join a passage's heading and its place, which may be the path of headings down to that one."""
+    if heading and heading in place:
+        return place
+    return " · ".join(part for part in (heading, place) if part)

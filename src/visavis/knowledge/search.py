@@ -1,7 +1,6 @@
 """Finding the pair that a question means: sentence vectors, spelling, and how sure that is.
 
-Shapes: n wordings of all pairs and languages, m items (pairs that stand for the same question in
-several languages), p pairs of the language searched, d length of a vector.
+Shapes: p pairs of the language searched, d length of a vector.
 """
 
 from __future__ import annotations
@@ -18,20 +17,22 @@ import numpy as np
 
 from visavis.core.errors import LanguageUnsupported, TextUnusable
 from visavis.core.types import Floats, Language
+from visavis.knowledge.array_file import ENDING, collect_arrays, keep_arrays
 from visavis.knowledge.base import Base, Pair, find_languages
 from visavis.knowledge.calibration import LEARNABLE, default_fusion, learn_confidence
+from visavis.knowledge.evidence import Coverage, Evidence
 from visavis.knowledge.fusion import Fusion, Similarities
-from visavis.knowledge.lexical import Integers
-from visavis.knowledge.shelf import EXACT, Shelf, Space, pack, unit
+from visavis.knowledge.postings import Integers
+from visavis.knowledge.shelf import EXACT, Shelf, Space, pack
+from visavis.knowledge.shelf_arrays import Encode, Stock, make_arrays, take_shelf
 from visavis.knowledge.spelling import Spelling
 from visavis.knowledge.synonyms import Synonyms
 from visavis.knowledge.text import clean_question, reduce_question
 from visavis.knowledge.vectors import Encoder, cache_folder, encode_cached
+from visavis.knowledge.whitening import unit, whiten_wordings
 
 logger = logging.getLogger(__name__)
 
-Encode: TypeAlias = Callable[[Encoder, Sequence[str]], Floats]
-"""Encodes n texts to float32 (n, d), and may remember them."""
 FindNear: TypeAlias = Callable[[Encoder, Floats, Language, int], Sequence[tuple[str, str]]]
 """Finds (base, id) of pairs near a vector (d,), at most so many."""
 
@@ -45,8 +46,6 @@ _FIRST = 1_000.0
 _NEAR = 60
 _SAME = 0.75
 """Cosine from which a question of elsewhere is one of the base's own."""
-_SHRINKAGE = 1.0
-"""Weight of the identity against the scatter between wordings, in units of its mean variance."""
 _LANGUAGE_ENDING = re.compile(r"[-_.](?:zh|en)$")
 
 
@@ -102,62 +101,56 @@ class KnowledgeIndex:
         self._near = near
         self._synonyms = Synonyms(group for base in bases for group in base.synonyms)
         self._spelling = Spelling(text for base in bases for text in base.texts("en"))
-        homes = [(base.name, pair) for base in bases for pair in base.pairs]
-        pairs = [pair for _, pair in homes]
-        texts = [self._prepare_stored(text) for pair in pairs for text in pair.wordings]
-        lengths = np.array([len(pair.wordings) for pair in pairs], np.int64)
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        answers = [pair.answer or pair.question for pair in pairs]
-        vectors = encode(encoder, texts + answers)
-        wordings, told = vectors[: len(texts)], vectors[len(texts) :]
-
+        homes = [base.name for base in bases for _ in base.pairs]
+        pairs = [pair for base in bases for pair in base.pairs]
         items: dict[tuple[str, str], int] = {}
-        item_of_pair = np.array(
-            [
-                items.setdefault((_LANGUAGE_ENDING.sub("", home), pair.id), len(items))
-                for home, pair in homes
-            ],
-            np.int64,
+        item_of_pair = [
+            items.setdefault((_LANGUAGE_ENDING.sub("", home), pair.id), len(items))
+            for home, pair in zip(homes, pairs, strict=True)
+        ]
+        stock = Stock(
+            pairs, np.array(item_of_pair, np.int64), self.languages, EXACT, self._prepare_stored
         )
-        item_of_wording = np.repeat(item_of_pair, lengths)
-        whitening = whiten_wordings(wordings, item_of_wording)
-        wordings, told = unit(wordings @ whitening), unit(told @ whitening)
-        sums = np.zeros((len(items), wordings.shape[1]), np.float32)
-        np.add.at(sums, item_of_wording, wordings)
+        if stock.is_large:
+            key = stock.find_key(encoder, (group for base in bases for group in base.synonyms))
+            path = (cache or cache_folder()) / f"index-{key}{ENDING}"
+            arrays = keep_arrays(path, lambda: make_arrays(stock, encoder, encode))
+        else:
+            arrays = collect_arrays(make_arrays(stock, encoder, encode))
 
         self._shelves: dict[Language, Shelf] = {}
         self._homes: dict[Language, list[str]] = {}
         for language in self.languages:
-            chosen = [i for i, pair in enumerate(pairs) if pair.language == language]
-            rows = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in chosen])
-            kind = np.float32 if len(chosen) <= EXACT else np.float16
+            chosen = stock.choose(language)
+            own, parts = [pairs[i] for i in chosen], take_shelf(arrays, language)
             first = Space(
                 encoder,
-                whitening,
-                sums[item_of_pair[chosen]].astype(kind),
-                wordings[rows].astype(kind),
-                told[chosen].astype(kind),
+                arrays["whitening"],
+                parts.get("sums", parts["wordings"]),
+                parts["wordings"],
+                parts["told"],
             )
             other = (second or {}).get(language) if len(chosen) <= EXACT else None
-            own = [pairs[i] for i in chosen]
-            own_texts = [texts[i] for i in rows]
-            self._homes[language] = [homes[i][0] for i in chosen]
-            self._shelves[language] = Shelf(
-                own,
-                own_texts,
-                first,
-                None if other is None else _second_space(other, own, own_texts, encode),
-                language,
-            )
+            shelf = Shelf(own, parts, first, language)
+            if other is not None:
+                shelf.spaces.append(_second_space(other, own, shelf.texts, encode))
+            self._homes[language] = [homes[i] for i in chosen]
+            self._shelves[language] = shelf
         self._places = {
             language: {(home, pair.id): i for i, (home, pair) in enumerate(zip(self._homes[language], shelf.pairs, strict=True))}
             for language, shelf in self._shelves.items()
             if near is not None and len(shelf.pairs) > EXACT
         }  # fmt: skip
+        self._coverage = {
+            language: Coverage(shelf.pairs, self._prepare_stored, language)
+            for language, shelf in self._shelves.items()
+        }
         self.fusion: Mapping[Language, Fusion] = {
             language: (fusion or {}).get(language)
             or learn_confidence(
-                shelf, [self._prepare_stored(w) for p in shelf.pairs for w in p.wordings],
+                shelf,
+                self._coverage[language],
+                shelf.texts,
                 default_fusion(language, len(shelf.spaces)),
                 cache or cache_folder(),
             )
@@ -182,6 +175,11 @@ class KnowledgeIndex:
             LanguageUnsupported: No base answers in that language.
         """
         shelf, fusion = self._shelf(language), self.fusion[language]
+        coverage = self._coverage[language]
+        words = coverage.cut(self._spelling.repair(self._prepare(question)))
+        if len(shelf.spaces) > 1 and coverage.find_foreign(words):
+            # The second encoder knows one language: of a mixed question it sees half.
+            fusion = default_fusion(language, 1)
         similarities, chosen = self._compare(question, language)
         similar = similarities.fuse(fusion)
         exact = shelf.find_exactly(self._prepare(question))
@@ -190,6 +188,13 @@ class KnowledgeIndex:
         today = day or date.today()
         holds = np.array([shelf.pairs[number].holds_on(today) for number in chosen], bool)
         similar, scores, chosen = similar[holds], scores[holds], chosen[holds]
+        if not len(chosen):
+            return []
+        evidence = Evidence(
+            similarities.values[holds],
+            similar,
+            lambda number: coverage.measure(words, int(chosen[number])),
+        )
         order = np.argsort(-scores, kind="stable")
         matches: list[Match] = []
         for number in order:
@@ -198,12 +203,12 @@ class KnowledgeIndex:
             pair = shelf.pairs[chosen[number]]
             if pair.is_gap:
                 continue
-            rival = next((other for other in order[:2] if other != number), None)
-            lead = float(scores[number] - scores[rival]) if rival is not None else 0.0
             score = float(similar[number])
-            confidence = fusion.judge(score, lead)
+            confidence = fusion.judge(evidence.gather(int(number)))
             if int(chosen[number]) in exact:
                 confidence = max(confidence, _EXACT_CONFIDENCE)
+            if matches:
+                confidence = min(confidence, matches[-1].confidence)
             home = self._homes[language][chosen[number]]
             matches.append(Match(pair, score, confidence, home))
         return matches
@@ -230,9 +235,9 @@ class KnowledgeIndex:
         if any(not shelf.is_gap[owner] for owner in shelf.find_exactly(plain)):
             return False
         sharing: set[int] = set()
-        for owner, wording in zip(shelf.owner, shelf.packed, strict=True):
-            if plain in wording and not shelf.is_gap[owner]:
-                sharing.add(int(owner))
+        for owner in shelf.find_holding(plain):
+            if not shelf.is_gap[owner]:
+                sharing.add(owner)
                 if len(sharing) >= _AMBIGUOUS:
                     return True
         return False
@@ -305,37 +310,3 @@ def _second_space(
     sums = np.zeros((len(pairs), wordings.shape[1]), np.float32)
     np.add.at(sums, owner, wordings)
     return Space(encoder, whitening, sums, wordings, answers)
-
-
-def whiten_wordings(vectors: Floats, items: Integers) -> Floats:
-    """Find the map under which wordings of one question come closer than those of different ones.
-
-    Directions in which the wordings of one question differ (courtesy, "how do I", the language) are
-    shrunk: within-class covariance normalisation (Hatch, Kajarekar and Stolcke, Interspeech 2006),
-    regularised with the identity, so that few or single wordings leave the space as it was.
-
-    Args:
-        vectors: float32 (n, d) wordings.
-        items: (n,) the question that each one asks.
-
-    Returns:
-        float32 (d, d), to be multiplied from the right.
-    """
-    size = vectors.shape[1]
-    count = int(items.max()) + 1 if len(items) else 0
-    sums = np.zeros((count, size), np.float32)
-    np.add.at(sums, items, vectors)
-    members = np.bincount(items, minlength=count)
-    several = members[items] > 1
-    freedom = int(several.sum()) - int((members > 1).sum())
-    if freedom <= 0:
-        return np.eye(size, dtype=np.float32)
-    means = sums / np.maximum(members, 1)[:, None]
-    spread = (vectors[several] - means[items[several]]).astype(np.float64)
-    covariance = spread.T @ spread / freedom
-    variance = float(np.trace(covariance)) / size
-    if variance <= 0:
-        return np.eye(size, dtype=np.float32)
-    covariance += _SHRINKAGE * variance * np.eye(size)
-    whitening: Floats = np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
-    return whitening

@@ -5,7 +5,9 @@ Shapes: p pairs, n wordings of them, d length of a vector, q questions, f = 8 wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import bisect
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +16,16 @@ import numpy.typing as npt
 from visavis.core.types import Floats, Language
 from visavis.knowledge.base import Pair
 from visavis.knowledge.fusion import WAYS, Similarities
-from visavis.knowledge.lexical import Integers, LexicalIndex
+from visavis.knowledge.lexical import LexicalIndex
+from visavis.knowledge.postings import Arrays, Integers
+from visavis.knowledge.text_list import TextList
 from visavis.knowledge.vectors import Encoder
+from visavis.knowledge.whitening import take_runs, unit
 
 EXACT = 10_000
 """Pairs up to which every one is compared; of more, those that a quick look finds."""
 _LOOKED_AT = 200
+_MARKS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,38 +58,40 @@ class Shelf:
     def __init__(
         self,
         pairs: Sequence[Pair],
-        texts: Sequence[str],
+        arrays: Arrays,
         first: Space,
-        second: Space | None,
         language: Language,
     ) -> None:
-        """Make the lexical indexes.
+        """Put the parts together.
 
         Args:
             pairs: p pairs.
-            texts: n wordings, as they are compared, pair by pair.
-            first: An encoder of all languages.
-            second: One of this language.
+            arrays: Texts and counts of their n wordings, as `shelf_arrays` makes them.
+            first: Of an encoder of all languages; one of this language may be added.
             language: Of the pairs.
         """
         self.pairs = tuple(pairs)
-        self.packed = [pack(text) for text in texts]
-        self._exactly: dict[str, set[int]] = {}
-        self.lengths = np.array([len(pair.wordings) for pair in pairs], np.int64)
+        self.texts = TextList.of(_under("texts", arrays))
+        self._packed = TextList.of(_under("packed", arrays))
+        self._order: npt.NDArray[np.int32] = arrays["order"]
+        self.lengths = np.array([1 + len(pair.aliases) for pair in pairs], np.int64)
         self.starts: Integers = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
         self.owner: Integers = np.repeat(np.arange(len(pairs)), self.lengths)
         self.is_gap = np.array([pair.is_gap for pair in pairs])
-        for owner, packed in zip(self.owner.tolist(), self.packed, strict=True):
-            self._exactly.setdefault(packed, set()).add(owner)
-        self.spaces = [first] if second is None else [first, second]
-        self._spelling = LexicalIndex(texts, language)
-        self._answers = LexicalIndex(
-            [pair.answer for pair in pairs], language, [pair.question for pair in pairs]
-        )
+        self.spaces = [first]
+        self._spelling = LexicalIndex.of(_under("spelling", arrays), len(self.texts), language)
+        self._answers = LexicalIndex.of(_under("answers", arrays), len(pairs), language)
 
     def find_exactly(self, text: str) -> set[int]:
         """Return the pairs that have a text among their wordings, but for marks and capitals."""
-        return self._exactly.get(pack(text), set())
+        packed, key = pack(text), self._packed.__getitem__
+        begin = bisect.bisect_left(self._order, packed, key=key)
+        end = bisect.bisect_right(self._order, packed, begin, key=key)
+        return {int(self.owner[place]) for place in self._order[begin:end]}
+
+    def find_holding(self, part: str) -> Iterator[int]:
+        """Yield the pairs of the wordings that a packed text is part of, once for each wording."""
+        return (int(self.owner[place]) for place in self._packed.find_holding(part))
 
     def compare(self, text: str, near: Integers | None = None) -> tuple[Similarities, Integers]:
         """Compare a question with every pair, or with those worth it where they are many.
@@ -162,11 +170,10 @@ class Shelf:
     def _rows(self, chosen: Integers) -> tuple[Integers, Integers]:
         """Return the rows of the wordings of some pairs, and where each pair begins among them."""
         if len(chosen) == len(self.pairs):
-            return np.arange(len(self.packed)), self.starts
+            return np.arange(len(self.texts)), self.starts
         lengths = self.lengths[chosen]
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        offsets = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
-        return np.repeat(self.starts[chosen], lengths) + offsets, starts
+        return take_runs(self.starts[chosen], lengths), starts
 
 
 def _best(scores: Floats, count: int) -> Integers:
@@ -180,14 +187,11 @@ def _take(rows: Floats, chosen: Integers) -> Floats:
     return taken
 
 
-def unit(vectors: Floats) -> Floats:
-    """Scale rows to length 1; one of zeros stays."""
-    rows: Floats = (
-        vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    ).astype(np.float32)
-    return rows
+def _under(prefix: str, arrays: Arrays) -> Arrays:
+    start = f"{prefix}."
+    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
 
 
 def pack(text: str) -> str:
     """Keep letters and digits, so that spacing and punctuation do not count."""
-    return "".join(c for c in text.lower() if c.isalnum())
+    return _MARKS.sub("", text.lower())

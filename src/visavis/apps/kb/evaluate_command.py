@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from visavis.apps.kb.opening import open_store, store_option
+from visavis.apps.kb.opening import open_store, reranker_option, store_option
 from visavis.apps.kb.showing import print_json, print_table, show_progress
 
 if TYPE_CHECKING:
     from visavis.apps.kb.nearest_question import NearestQuestion
     from visavis.knowledge.base import Base
     from visavis.knowledge.evaluate import Case
-    from visavis.knowledge.search import Encode, KnowledgeIndex
+    from visavis.knowledge.search import KnowledgeIndex
+    from visavis.knowledge.shelf_arrays import Encode
+
+_ENCODERS = ("use", "both")
 
 
 @click.command("evaluate")
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of report.json and report.html, with charts and the worst mistakes.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@reranker_option
 @store_option
 def evaluate_bases(
     names: tuple[str, ...],
@@ -58,6 +62,7 @@ def evaluate_bases(
     encoder: str,
     output: Path | None,
     as_json: bool,
+    reranker: str,
 ) -> None:
     """Measure how often bases answer right, wrong, ask back or refuse, on questions of a file.
 
@@ -68,6 +73,8 @@ def evaluate_bases(
 
     if names and questions is None:
         raise click.UsageError("give --questions too: a base has no test questions of its own")
+    if reranker and encoder not in _ENCODERS:
+        raise click.UsageError(f"--reranker goes with --encoder {' or '.join(_ENCODERS)} only")
     cases = [
         case
         for case in _load_cases(questions, language)
@@ -79,9 +86,9 @@ def evaluate_bases(
         with open_store() as store:
             from visavis.knowledge.live import encode_stored
 
-            index, way = _make_index(bases, encoder, encode_stored(store))
+            index, way = _make_index(bases, encoder, encode_stored(store), reranker)
     else:
-        index, way = _make_index(bases, encoder, None)
+        index, way = _make_index(bases, encoder, None, reranker)
     with show_progress("asking") as advance:
         results = ask_all(index, cases, advance)
     result = describe(results, bases, index, way)
@@ -119,17 +126,18 @@ def _load_bases(names: Sequence[str]) -> list[Base]:
 
 
 def _make_index(
-    bases: Sequence[Base], encoder: str, encode: Encode | None
+    bases: Sequence[Base], encoder: str, encode: Encode | None, reranker: str
 ) -> tuple[KnowledgeIndex | NearestQuestion, str]:
     """Make what is asked, and say in words what it is."""
     from visavis.apps.kb.nearest_question import NearestQuestion
-    from visavis.knowledge.live import SECOND, load_second_encoders
+    from visavis.knowledge.live import SECOND, load_reranker, load_second_encoders
+    from visavis.knowledge.reranking import RerankedIndex
     from visavis.knowledge.search import KnowledgeIndex
     from visavis.knowledge.vectors import encode_cached
     from visavis.models.sentence_encoder.predictor import SentenceEncoder
     from visavis.models.text_encoder.predictor import TextEncoder
 
-    if encoder not in ("use", "both"):
+    if encoder not in _ENCODERS:
         network = TextEncoder(encoder)
         way = f"by the nearest question of {encoder} (means over tokens, cosine)"
         return NearestQuestion(bases, network, encode or encode_cached), way
@@ -139,4 +147,11 @@ def _make_index(
     if missing:
         click.echo(f"without {', '.join(missing)}: `visavis models pull` fetches them", err=True)
     way = "by the Universal Sentence Encoder" + (f" with {helped}" if helped else "")
-    return KnowledgeIndex(bases, SentenceEncoder(), second=second, encode=encode), way
+    if not reranker:
+        return KnowledgeIndex(bases, SentenceEncoder(), second=second, encode=encode), way
+    model = load_reranker(reranker)
+    with show_progress("learning what the reranker's scores mean") as advance:
+        index = RerankedIndex(
+            bases, SentenceEncoder(), second=second, encode=encode, reranker=model, told=advance
+        )
+    return index, f"{way}, ordered anew by {reranker}"

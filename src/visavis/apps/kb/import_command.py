@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 
 from visavis.apps.kb.opening import author, find_base, find_store, open_store, store_option
 from visavis.apps.kb.showing import print_json, show_progress
+from visavis.apps.kb.stopping import stop_between_steps
 
 if TYPE_CHECKING:
     from visavis.apps.kb.merging import Merge
@@ -83,6 +84,7 @@ def import_files(
         language=language,
     )
     result = _describe(base, read, tables, merge, papers, dry_run)
+    result["ends_samples"] = any(not pair.is_gap for pair in merge.put) and not _has_answers()
     refusal = _refuse(result, merge, strict, replace and bool(tables))
     if refusal or dry_run:
         _tell(result, as_json, "would come" if dry_run else "")
@@ -91,10 +93,11 @@ def import_files(
         return
     note = note or "import of " + ", ".join(path.name for path in files)
     with open_store(make=True) as store:
-        result["version"] = _write(store, base, info, merge, read, note[:500])
+        with stop_between_steps() as stopped:
+            result["version"] = _write(store, base, info, merge, read, note[:500], stopped)
         _tell(result, as_json, "came")
         if vectors:
-            _make_vectors(store, base)
+            _make_vectors(store, base, stopped)
 
 
 def _look(
@@ -111,6 +114,14 @@ def _look(
         return info, pairs, {document.id: document for document in store.documents(name)}
 
 
+def _has_answers() -> bool:
+    """Whether anything in the store is answered from; while nothing is, the samples are."""
+    if not find_store()[1]:
+        return False
+    with open_store() as store:
+        return any(info.pairs for info in store.bases())
+
+
 def _describe(
     base: str,
     read: Sequence[Read],
@@ -119,6 +130,8 @@ def _describe(
     papers: dict[str, StoredDocument],
     dry_run: bool,
 ) -> dict[str, Any]:
+    from visavis.apps.kb.reading import compare_document
+
     files: list[dict[str, Any]] = []
     added, changed, unchanged = merge.added, merge.changed, merge.unchanged
     for one in read:
@@ -141,13 +154,10 @@ def _describe(
             }
         elif one.document is not None:
             document = one.document
-            before = papers.get(document.name)
-            same = before is not None and (before.digest, before.language, before.title) == (
-                document.digest, document.language, document.title,
-            )  # fmt: skip
-            added += before is None
-            unchanged += same
-            changed += before is not None and not same
+            how = compare_document(document, papers.get(document.name))
+            added += how == "added"
+            unchanged += how == "unchanged"
+            changed += how == "changed"
             row |= {
                 "kind": document.kind,
                 "title": document.title,
@@ -193,6 +203,7 @@ def _write(
     merge: Merge,
     read: Sequence[Read],
     note: str,
+    stopped: Callable[[], bool],
 ) -> int:
     """Write the pairs, then the documents; a base that was made for nothing goes again."""
     from visavis.apps.kb.reading import store_document
@@ -211,27 +222,32 @@ def _write(
                     author=author(),
                     expect_version=version,
                     progress=advance,
+                    cancelled=stopped,
                 )
             version = made.number if made is not None else version
         for one in read:
             if one.document is None:
                 continue
             head, passages = store_document(one.document)
-            made = store.put_document(name, head, passages, note=note, author=author())
+            made = store.put_document(
+                name, head, passages, note=note, author=author(), cancelled=stopped
+            )
             version = made.number if made is not None else version
-    except BaseException:
+    except Exception:
         if known is None and version == 0:
             store.delete(name)
         raise
     return version
 
 
-def _make_vectors(store: KnowledgeStore, name: str) -> None:
+def _make_vectors(store: KnowledgeStore, name: str, stopped: Callable[[], bool]) -> None:
     from visavis.apps.kb.encoding import make_vectors
     from visavis.core.errors import Error
 
     rest = "they are made when somebody asks, or by the next import"
     try:
+        if stopped():
+            raise KeyboardInterrupt
         with show_progress("making vectors") as advance:
             make_vectors(store, name, advance)
     except KeyboardInterrupt:
@@ -267,5 +283,8 @@ def _tell(result: dict[str, Any], as_json: bool, verb: str) -> None:
     told = f"nothing was written; to {result['base']} {verb}" if result["dry_run"] else result["base"]  # fmt: skip
     version = f" (version {result['version']})" if result["version"] is not None else ""
     click.echo(f"{told}: {counts}{version}")
+    if result["ends_samples"]:
+        what = "would be" if result["dry_run"] else "are"
+        click.echo(f"note: these {what} the first answers of the store; the shipped samples give no more answers", err=True)  # fmt: skip
     if result["left_out"]:
         click.echo(f"warning: {result['left_out']} rows are wrong and left out", err=True)

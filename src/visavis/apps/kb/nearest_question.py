@@ -19,18 +19,22 @@ from visavis.knowledge.calibration import (
     FALSE_ANSWERS,
     FALSE_REFUSALS,
     LEARNABLE,
-    Doubles,
     fit_logistic,
 )
+from visavis.knowledge.evidence import EVIDENCE, Doubles
 from visavis.knowledge.fusion import Fusion
-from visavis.knowledge.lexical import Integers
-from visavis.knowledge.search import Encode, Match
+from visavis.knowledge.postings import Integers
+from visavis.knowledge.search import Match
+from visavis.knowledge.shelf_arrays import Encode
 from visavis.knowledge.text import clean_question
 from visavis.knowledge.vectors import Encoder, encode_cached
 
 _ASKED = 800
 _SEED = 7
-_USUAL = Fusion(0, 1, 0, 0, 0, 0, 0, 0, slope=30, margin=0, bias=-27, threshold=0.5, hint=0.05)
+_USUAL = Fusion(
+    0, 1, 0, 0, 0, 0, 0, 0,
+    evidence=(30.0,) + (0.0,) * (len(EVIDENCE) - 1), bias=-27, threshold=0.5, hint=0.05,
+)  # fmt: skip
 """Of a base that is too small to learn from: answered from a cosine of 0.9, asked back from 0.8."""
 
 
@@ -88,7 +92,7 @@ class NearestQuestion:
             if len(found) >= k:
                 break
         return [
-            Match(pair, score, fusion.judge(score, 0.0), home)
+            Match(pair, score, fusion.judge(np.array([score] + [0.0] * (len(EVIDENCE) - 1))), home)
             for owner, score in found.items()
             for home, pair in (self._pairs[language][owner],)
         ]
@@ -113,16 +117,19 @@ def _learn(vectors: Floats, owners: Integers) -> Fusion:
     right = owners[best] == owners[asked]
     cosines[owners[asked][:, None] == owners[None]] = -np.inf
     outside = cosines.max(1).astype(np.float64)
-    slope, _, bias = fit_logistic(
-        np.c_[np.r_[inside, outside], np.zeros(2 * len(asked))],
+    weights, bias = fit_logistic(
+        np.r_[inside, outside][:, None],
         np.r_[right, np.zeros(len(asked), bool)],
     )
 
     def judge(scores: Doubles) -> Doubles:
-        chances: Doubles = 1 / (1 + np.exp(-np.clip(slope * scores + bias, -30, 30)))
+        chances: Doubles = 1 / (1 + np.exp(-np.clip(weights[0] * scores + bias, -30, 30)))
         return chances
 
     missing = judge(np.r_[outside, inside[~right]])
     threshold = float(np.quantile(missing, 1 - FALSE_ANSWERS))
     hint = float(np.quantile(judge(inside[right]), FALSE_REFUSALS)) if right.any() else threshold
-    return replace(_USUAL, slope=slope, bias=bias, threshold=threshold, hint=min(hint, threshold))
+    evidence = (float(weights[0]), *_USUAL.evidence[1:])
+    return replace(
+        _USUAL, evidence=evidence, bias=bias, threshold=threshold, hint=min(hint, threshold)
+    )

@@ -33,6 +33,17 @@ def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def reranker_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--reranker``, the folder of a cross-encoder."""
+    return click.option(
+        "--reranker",
+        metavar="FOLDER",
+        default="",
+        help="Order what is found anew by this cross-encoder, exported to ONNX. The first time it"
+        " learns from the bases, for a minute or several.",
+    )(command)
+
+
 def given_place() -> str:
     """Return the place that was asked for or set; empty for the user's own."""
     from visavis.apps.settings import load_settings

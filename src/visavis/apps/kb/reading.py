@@ -103,6 +103,17 @@ def read_files(
     return found
 
 
+def compare_document(
+    document: Document, before: StoredDocument | None
+) -> Literal["added", "changed", "unchanged"]:
+    """Tell what putting a document into a base does to the one of its name there."""
+    if before is None:
+        return "added"
+    then = (before.digest, before.language, before.title)
+    now = (document.digest, document.language, document.title)
+    return "unchanged" if then == now else "changed"
+
+
 def store_document(document: Document) -> tuple[StoredDocument, list[StoredPassage]]:
     """Put a document into the form that a store takes."""
     head = StoredDocument(

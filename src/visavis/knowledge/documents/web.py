@@ -62,7 +62,10 @@ def read_web(content: bytes, path: Path) -> Draft:
     from lxml import html
 
     text, note = decode_page(content, path)
-    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    # Else the parser drops a text of more than ten million bytes without a word.
+    parser = html.HTMLParser(
+        encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True
+    )
     try:
         tree = html.document_fromstring(text.encode("utf-8", "ignore"), parser=parser)
     # Nothing in it, or nested deeper than the parser goes.

@@ -115,10 +115,13 @@ def _number_rows(
         except StopIteration:
             return
         except csv.Error:
-            what = (
-                "a quotation mark is opened and not closed at the end of its cell; close it, and "
-                "write a quotation mark inside a text twice"
-            )
+            if any('"' in line for line in source.taken):
+                what = (
+                    "a quotation mark is opened and not closed at the end of its cell; close it, and "
+                    "write a quotation mark inside a text twice"
+                )
+            else:
+                what = f"a cell has more than {csv.field_size_limit():,} characters; shorten it"
             problems.append(Problem(f"row {number}", what))
             # A line that stays within an open cell does not open one by itself, so that each line
             # is read again only once.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -15,11 +14,12 @@ import numpy as np
 from visavis.core.errors import ChecksumMismatch, ConfigError, StageError
 from visavis.core.types import Floats
 from visavis.models import runtime
-from visavis.models.text_encoder.folder import explain_unreadable, open_folder
-from visavis.models.text_encoder.inputs import Inputs
+from visavis.models.common.bert_folder import Task, explain_unreadable, open_folder
+from visavis.models.common.bert_inputs import Inputs
+from visavis.models.common.bert_tokens import Tokens
 from visavis.models.text_encoder.pooling import Pooling, choose_output, pool
-from visavis.models.text_encoder.tokens import Tokens
 
+_TASK: Task = "feature-extraction"
 _BATCH = 32
 """Texts at a time: more are no faster, and take as much more memory."""
 
@@ -78,7 +78,7 @@ class TextEncoder:
             raise ConfigError(f"pooling is {pooling!r}; it can be {', '.join(get_args(Pooling))}")
         if max_tokens < _FEWEST_TOKENS:
             raise ConfigError(f"max_tokens is {max_tokens}; {_FEWEST_TOKENS} is the least")
-        self._folder = open_folder(source)
+        self._folder = open_folder(source, _TASK)
         self._pooling: Pooling = pooling
         self._max_tokens = max_tokens
         self._normalise = normalise
@@ -125,7 +125,7 @@ class TextEncoder:
         loaded = self._load()
         vectors = np.empty((len(texts), loaded.dimension), np.float32)
         rows = [loaded.tokens.numbers_of(self._prefix + text) for text in texts]
-        for batch in _batches([len(row) for row in rows], loaded.inputs):
+        for batch in loaded.inputs.batch([len(row) for row in rows], _BATCH):
             fed, mask = loaded.inputs.build([rows[index] for index in batch])
             output = loaded.network.run(fed)[loaded.output]
             vectors[batch] = pool(output, mask, self._pooling)
@@ -157,8 +157,10 @@ class TextEncoder:
                 precision="fp32",
             )
         except ChecksumMismatch as error:
-            raise ChecksumMismatch(f"{error} ({path}); {explain_unreadable(path)}") from error
-        inputs = Inputs(network, tokens.padding)
+            raise ChecksumMismatch(
+                f"{error} ({path}); {explain_unreadable(path, _TASK)}"
+            ) from error
+        inputs = Inputs(network, tokens.padding, _TASK)
         if inputs.tokens is not None and inputs.tokens < tokens.limit:
             tokens = Tokens(self._folder, inputs.tokens)
         # What it gives is only known for certain once it has given it.
@@ -166,18 +168,3 @@ class TextEncoder:
         outputs = network.run(fed)
         output = choose_output(outputs, self._pooling)
         return _Loaded(network, tokens, inputs, output, outputs[output].shape[-1])
-
-
-def _batches(lengths: Sequence[int], inputs: Inputs) -> Iterator[list[int]]:
-    """Group texts of like length, so that little is filled up; gives their indices.
-
-    A network that cannot be told what only fills up gets texts of one and the same length together.
-    """
-    size = 1 if inputs.is_single else _BATCH
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    groups = [order]
-    if not inputs.has_mask:
-        groups = [list(group) for _, group in groupby(order, key=lengths.__getitem__)]
-    for group in groups:
-        for start in range(0, len(group), size):
-            yield group[start : start + size]

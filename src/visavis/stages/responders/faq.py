@@ -14,7 +14,7 @@ from visavis.core.language import detect_language
 from visavis.core.types import Emotion, Language, Message
 from visavis.knowledge.base import Base, find_languages, load_base
 from visavis.knowledge.fusion import Fusion
-from visavis.knowledge.live import LiveKnowledge
+from visavis.knowledge.live import LiveKnowledge, load_reranker
 from visavis.knowledge.search import KnowledgeIndex, Match
 from visavis.knowledge.text import (
     clean_question,
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 Outcome: TypeAlias = Literal["answer", "choice", "hint", "refusal"]
 
 _CANDIDATES = 3
-_SURE = 0.95
+_SURE = 0.985
 """Confidence from which even a term that several pairs share is answered."""
 _NEARLY = 0.85
 """Part of the best score from which another candidate is offered too."""
@@ -99,6 +99,7 @@ class FaqResponder:
         encoder: Encoder | None = None,
         second: Mapping[Language, Encoder] | None = None,
         fusion: Mapping[Language, Fusion] | None = None,
+        reranker: str = "",
         cache: Path | None = None,
     ) -> None:
         """Read the bases; vectors are made with the first question, or with ``prepare``.
@@ -111,11 +112,13 @@ class FaqResponder:
             encoder: Makes sentence vectors; the Universal Sentence Encoder by default.
             second: Further encoders, each for one language; those that were pulled by default.
             fusion: Weights and thresholds, by language; learnt from the bases by default.
+            reranker: Folder of a cross-encoder that orders what is found first; empty for none.
             cache: Folder of cached vectors; the user's own by default.
 
         Raises:
             FileUnreadable: A base cannot be read, or a row is wrong.
             ConfigError: The store cannot be used, or has no such base.
+            AssetError: The folder holds no cross-encoder.
         """
         self.knowledge = LiveKnowledge(
             None if bases is None else [load_base(path) for path in bases],
@@ -124,6 +127,7 @@ class FaqResponder:
             encoder=encoder,
             second=second,
             fusion=fusion,
+            reranker=load_reranker(reranker) if reranker else None,
             cache=cache,
         )
         self._emotions: tuple[tuple[Base, ...], dict[str, Emotion]] = ((), {})
@@ -297,7 +301,7 @@ class FaqResponder:
         best = matches[0]
         if best.pair.id == told.id or best.pair.topic != told.topic:
             return None
-        if best.confidence < (fusion.hint + fusion.threshold) / 2:
+        if best.confidence < 0.25 * fusion.hint + 0.75 * fusion.threshold:
             return None
         return _answered(best, matches, language)
 
@@ -376,6 +380,8 @@ def _language_of(history: Sequence[Message]) -> Language:
             continue
         readable = sum(1 for c in letters if _is_readable(c))
         if readable * 2 < len(letters):
+            if message is not history[-1]:
+                continue  # it was refused when it was asked
             raise LanguageUnsupported(
                 "the question is written in neither Chinese nor Latin letters;"
                 " ask in Chinese or English"

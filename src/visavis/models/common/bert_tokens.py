@@ -1,11 +1,11 @@
-"""Texts to token numbers, as the encoder learnt them."""
+"""Texts to token numbers, as a network of the BERT family learnt them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from visavis.core.errors import ChecksumMismatch
-from visavis.models.text_encoder.folder import Folder
+from visavis.models.common.bert_folder import Folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -22,7 +22,7 @@ class Tokens:
     """Cuts texts into token numbers. Safe to share between threads.
 
     Args:
-        folder: Of the encoder.
+        folder: Of the network.
         limit: Most tokens of a text, special ones included; the network's own limit goes first.
 
     Raises:
@@ -54,10 +54,26 @@ class Tokens:
 
     def numbers_of(self, text: str) -> list[int]:
         """Cut one text; what goes beyond the limit is left out. There is always one number."""
-        # UTF-8 cannot write halves of surrogate pairs.
-        readable = text[: _CHARACTERS_PER_TOKEN * self.limit].encode("utf-8", "ignore").decode()
         # One by one: the library's threads would warn in every process that is forked later.
-        return self._tokenizer.encode(readable).ids or [self.padding]
+        return self._tokenizer.encode(self._readable(text)).ids or [self.padding]
+
+    @property
+    def joins(self) -> bool:
+        """Whether two texts can be told apart in one row: something marks where one ends."""
+        return self._tokenizer.num_special_tokens_to_add(True) > 0
+
+    def numbers_of_pair(self, one: str, other: str) -> tuple[list[int], list[int]]:
+        """Cut two texts into one row; of the longer one, what goes beyond the limit is left out.
+
+        Returns:
+            Token numbers, and which of the texts each token is of: 0 or 1, as the tokenizer says.
+        """
+        cut = self._tokenizer.encode(self._readable(one), self._readable(other))
+        return cut.ids, cut.type_ids
+
+    def _readable(self, text: str) -> str:
+        # UTF-8 cannot write halves of surrogate pairs.
+        return text[: _CHARACTERS_PER_TOKEN * self.limit].encode("utf-8", "ignore").decode()
 
     def _padding_of(self, folder: Folder) -> int:
         own = self._tokenizer.padding

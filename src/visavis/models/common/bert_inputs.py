@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
 from visavis.core.errors import ConfigError
+from visavis.models.common.bert_folder import Task
 from visavis.models.runtime import Array, Network, TensorSpec
 
 _ROLES = {
@@ -24,13 +26,14 @@ class Inputs:
     Args:
         network: Its inputs are (batch, tokens) each, of whole numbers or of float32.
         padding: Number of the token that fills up a row.
+        task: What the network is for, for messages.
 
     Raises:
         ConfigError: An input is unknown, or there is none for the tokens.
     """
 
-    def __init__(self, network: Network, padding: int) -> None:
-        self._roles = [(spec, _role_of(spec)) for spec in network.inputs]
+    def __init__(self, network: Network, padding: int, task: Task) -> None:
+        self._roles = [(spec, _role_of(spec, task)) for spec in network.inputs]
         found = {role for _, role in self._roles}
         names = ", ".join(spec.name for spec, _ in self._roles)
         if "tokens" not in found:
@@ -48,11 +51,15 @@ class Inputs:
         self.is_single = rows == 1
         """Whether it takes one text at a time only."""
 
-    def build(self, rows: Sequence[Sequence[int]]) -> tuple[dict[str, Array], Array]:
+    def build(
+        self, rows: Sequence[Sequence[int]], kinds: Sequence[Sequence[int]] | None = None
+    ) -> tuple[dict[str, Array], Array]:
         """Fill up token numbers to one length.
 
         Args:
             rows: Token numbers of b texts.
+            kinds: Of each token, 0 or 1: of the first text of a pair or of the second; all are of
+                the first by default.
 
         Returns:
             What the network takes, by name; and bool (b, tokens), true where a token is a text's own.
@@ -63,14 +70,38 @@ class Inputs:
         for index, row in enumerate(rows):
             tokens[index, : len(row)] = row
             mask[index, : len(row)] = True
+        segments = np.zeros_like(tokens)
+        for index, row in enumerate(kinds or ()):
+            segments[index, : len(row)] = row
         values = {
             "tokens": tokens,
             "mask": mask,
-            "kinds": np.zeros_like(tokens),
+            "kinds": segments,
             "positions": np.broadcast_to(np.arange(width), tokens.shape),
         }
         fed = {spec.name: values[role].astype(spec.dtype) for spec, role in self._roles}
         return fed, mask
+
+    def batch(self, lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+        """Group rows of like length, so that little is filled up.
+
+        A network that cannot be told what only fills up gets rows of one and the same length together.
+
+        Args:
+            lengths: Tokens of each row.
+            size: Most rows of a group.
+
+        Yields:
+            Indices of the rows of a group.
+        """
+        size = 1 if self.is_single else size
+        order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        groups = [order]
+        if not self.has_mask:
+            groups = [list(group) for _, group in groupby(order, key=lengths.__getitem__)]
+        for group in groups:
+            for start in range(0, len(group), size):
+                yield group[start : start + size]
 
     def _fixed_shape(self) -> tuple[int | None, int | None]:
         shapes = [spec.shape for spec, _ in self._roles if len(spec.shape) == 2]
@@ -78,7 +109,7 @@ class Inputs:
         return rows, next((shape[1] for shape in shapes if shape[1] is not None), None)
 
 
-def _role_of(spec: TensorSpec) -> str:
+def _role_of(spec: TensorSpec, task: Task) -> str:
     # TensorFlow's exports number their tensors, Keras writes Input-Token.
     plain = spec.name.partition(":")[0].lower().replace("-", "_")
     for role, names in _ROLES.items():
@@ -92,5 +123,5 @@ def _role_of(spec: TensorSpec) -> str:
     known = ", ".join(names[0] for names in _ROLES.values())
     raise ConfigError(
         f"the network's input {spec.name!r} is none that an encoder of BERT's family has ({known});"
-        " export it with --task feature-extraction"
+        f" export it with --task {task}"
     )

@@ -1,4 +1,4 @@
-"""The folder of a text encoder, as Hugging Face's exports lay it out."""
+"""The folder of a network of the BERT family, as Hugging Face's exports lay it out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from visavis.core.errors import ChecksumMismatch, ConfigError, MissingWeights, UnknownAsset
 from visavis.models.assets import locate
+
+Task: TypeAlias = Literal["feature-extraction", "text-classification"]
+"""What a network was exported for: vectors of texts, or scores of them."""
 
 _NETWORKS = ("model.onnx", "model_quantized.onnx")
 _TOKENIZERS = ("tokenizer.json", "vocab.txt")
@@ -19,12 +22,12 @@ _BESIDE = ("_data", ".data")
 """Ends of the files that hold what is too large for the network's own."""
 
 _POINTER = b"version https://git-lfs"
-_EXPORT = "optimum-cli export onnx --task feature-extraction --model NAME FOLDER"
+_EXPORT = "optimum-cli export onnx --task {} --model NAME FOLDER"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """What a text encoder is read from.
+    """What a network is read from.
 
     Attributes:
         root: The folder, for messages.
@@ -48,7 +51,7 @@ class Folder:
 
     @property
     def files(self) -> list[Path]:
-        """Everything that the vectors depend on and that is there."""
+        """Everything that what the network says depends on and that is there."""
         beside = [self.network.with_name(self.network.name + end) for end in _BESIDE]
         settings = [self.tokenizer.with_name("config.json")]
         settings.append(self.tokenizer.with_name("tokenizer_config.json"))
@@ -72,13 +75,14 @@ class Folder:
         return content
 
 
-def open_folder(source: str | Path) -> Folder:
-    """Find the files of a text encoder; none is read.
+def open_folder(source: str | Path, task: Task) -> Folder:
+    """Find the files of a network; none is read.
 
     Args:
         source: A folder with ``model.onnx``, ``onnx/model.onnx`` or their ``model_quantized.onnx``,
             or with one other network, and with ``tokenizer.json`` or ``vocab.txt``; or one of the
             networks in such a folder; or the name of an asset.
+        task: What it is for; messages say how such a network is exported.
 
     Raises:
         UnknownAsset: There is no such asset, folder or file.
@@ -90,7 +94,7 @@ def open_folder(source: str | Path) -> Folder:
             source = locate(source)
     path = Path(source).expanduser()
     if path.is_dir():
-        network = _find_network(path)
+        network = _find_network(path, task)
         root = path
     elif path.is_file():
         network = path
@@ -108,15 +112,15 @@ def open_folder(source: str | Path) -> Folder:
     )
 
 
-def explain_unreadable(path: Path) -> str:
+def explain_unreadable(path: Path, task: Task) -> str:
     """Say what to do about a network that no runtime can read."""
     with path.open("rb") as stream:
         if stream.read(len(_POINTER)) == _POINTER:
             return "it is a pointer of Git LFS and not the file: run `git lfs pull` there"
-    return f"copy it anew, or export it again: {_EXPORT}"
+    return f"copy it anew, or export it again: {_EXPORT.format(task)}"
 
 
-def _find_network(root: Path) -> Path:
+def _find_network(root: Path, task: Task) -> Path:
     for folder in (root, root / "onnx"):
         for name in _NETWORKS:
             if (folder / name).is_file():
@@ -128,5 +132,7 @@ def _find_network(root: Path) -> Path:
         names = ", ".join(str(path.relative_to(root)) for path in others)
         raise ConfigError(f"{root} holds several networks ({names}); give the path of one")
     if any((root / name).is_file() for name in _TORCH):
-        raise MissingWeights(f"{root} holds weights and no ONNX network; export it: {_EXPORT}")
-    raise MissingWeights(f"{root} has no model.onnx; export one: {_EXPORT}")
+        raise MissingWeights(
+            f"{root} holds weights and no ONNX network; export it: {_EXPORT.format(task)}"
+        )
+    raise MissingWeights(f"{root} has no model.onnx; export one: {_EXPORT.format(task)}")

@@ -1,0 +1,1 @@
+"""How well a text answers a question, read together by any cross-encoder of the BERT family."""
