@@ -4,7 +4,7 @@ import pytest
 from visavis.apps.assemble import VoiceRouter
 from visavis.apps.speech_memory import SpeechMemory
 from visavis.core import registry
-from visavis.core.types import Sentence, Speech, Waveform
+from visavis.core.types import Sentence, Speech, Waveform, replace
 from visavis.stages.fakes import ToneSynthesizer
 
 
@@ -32,6 +32,7 @@ def test_what_was_said_is_said_again_for_another_turn():
         (_sentence("Good night."), "af_heart"),
         (_sentence(emotion="sad"), "af_heart"),
         (_sentence(index=0), "af_heart"),
+        (replace(_sentence(), rate=0.9), "af_heart"),
         (_sentence(), "am_adam"),
     ],
 )

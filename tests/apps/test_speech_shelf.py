@@ -82,11 +82,18 @@ def test_every_cause_of_another_sound_gives_another_name():
         name(make_sentence(index=0)),
         name(Sentence(1, 1, base.text, "zh")),
         name(Sentence(1, 1, base.text, "en", intensity=0.6)),
+        name(Sentence(1, 1, base.text, "en", rate=0.9)),
         name(base, "w"),
         name(base, spoken_by="tone 2"),
     }
-    assert len(names) == 8
+    assert len(names) == 9
     assert name(make_sentence(turn=5, index=3)) == name(base)
+
+
+def test_a_sentence_at_the_usual_pace_has_the_name_that_it_always_had():
+    sentence = Sentence(3, 1, "您好。", "zh", "happy", 0.5)
+    told = name_sentence(sentence, "zf_xiaohe", "kokoro visavis 1 24000")
+    assert told == "3602ac6a6a18ec8fc2a1fb59a73d7026aa59be338528746b8a1af874c72c40b1"
 
 
 def test_half_a_sentence_is_not_kept(shelf):

@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visavis.core.errors import TextUnusable
+from visavis.core.errors import ConfigError, TextUnusable
 from visavis.core.types import Message
-from visavis.stages.responders.dialogue_window import PER_MESSAGE, estimate_tokens, fit_dialogue
+from visavis.stages.responders.dialogue_window import (
+    BUDGET,
+    PER_MESSAGE,
+    VARIABLE,
+    cut_text,
+    estimate_tokens,
+    fit_dialogue,
+    read_budget,
+)
 
 
 def talk(*texts: str) -> list[Message]:
@@ -24,14 +32,62 @@ def texts(messages: list[Message]) -> list[str]:
         ("你好吗", 3),
         ("how are you", 4),  # 3.9
         ("你好, world 12", 7),  # 2 + 1 + 1.3 + 2
-        ("a" * 80, 13),
+        ("a" * 80, 26),  # 1.3 + 72 / 3
+        ("FAQ", 2),
+        ("PASSPORT", 4),  # 1.3 + 4 / 2
+        ("QmFz", 3),  # as two words
         ("😀", 3),
         ("สวัสดี", 6),
         (" " * 80, 10),
+        ("䨻", 3),
     ],
 )
 def test_known_estimates(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "real"),
+    [
+        ("请问补办居民身份证需要带什么材料，要多少钱，几天能拿到？", 17),
+        ("社保卡丢了请先打12333挂失，再带身份证原件到二楼3号窗口补办，工本费20元。", 33),
+        ("請問辦理護照需要帶什麼證件？費用是多少？", 14),
+        (
+            "How do I renew my residence permit, what do I have to bring, and how much does it cost?",
+            22,
+        ),
+        ("Children under 10 need an adult with them; membership costs 35 euros a year.", 20),
+        ("我想在Windows 11上安装Python 3.12，pip报错ModuleNotFoundError怎么办？", 22),
+        ("URGENT: PLEASE RENEW MY PASSPORT IMMEDIATELY!", 15),
+        ("https://www.example.gov.cn/service/detail?id=20231123&channel=web", 22),
+    ],
+)
+def test_no_fewer_than_a_real_vocabulary_has(text: str, real: int) -> None:
+    """Counted with the vocabulary of Qwen."""
+    assert real <= estimate_tokens(text) <= 1.8 * real
+
+
+@pytest.mark.parametrize(
+    "text", ["你好，世界。" * 9, "how are you " * 20, "QmFzZTY0" * 9, " " * 300, ""]
+)
+@pytest.mark.parametrize("room", [-5, 0, 1, 7, 40])
+def test_a_cut_text_fits_and_is_no_shorter_than_it_must(text: str, room: int) -> None:
+    cut = cut_text(text, room)
+    assert text.startswith(cut)
+    assert estimate_tokens(cut) <= max(room, 0)
+    if room > 0 and len(cut) < len(text):
+        assert estimate_tokens(text[: len(cut) + 1]) > room
+
+
+def test_the_budget_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert read_budget() == BUDGET
+    monkeypatch.setenv(VARIABLE, " 12000 ")
+    assert read_budget() == 12_000
+    for wrong in ("many", "999", "1000001", "-3000", "3e3", "３０００", "9" * 99):
+        monkeypatch.setenv(VARIABLE, wrong)
+        with pytest.raises(ConfigError, match=r"VISAVIS_LLM_TOKENS is .*1,000 to 1,000,000"):
+            read_budget()
 
 
 def test_everything_fits() -> None:

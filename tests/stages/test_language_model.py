@@ -19,6 +19,7 @@ from visavis.pipeline.sentences import SentenceSplitter
 from visavis.stages.responders.chat_stream import ChatLimits
 from visavis.stages.responders.language_model import (
     FILTERED,
+    MARKS,
     SYSTEM,
     LanguageModelResponder,
 )
@@ -79,7 +80,7 @@ async def test_an_answer_and_what_is_sent(serve: Serve) -> None:
     assert await say(responder, history) == "It is 30 euros.\nPay by card."
     (sent,) = server.requests
     assert [m["role"] for m in sent["messages"]] == ["system", "user", "assistant", "user"]
-    assert sent["messages"][0]["content"] == SYSTEM["en"]
+    assert sent["messages"][0]["content"] == f"{SYSTEM['en']} {MARKS['en']}"
     assert sent["messages"][-1]["content"] == "How much is it?"
     assert (sent["model"], sent["stream"], sent["max_tokens"]) == ("m", True, 512)
     assert server.keys == [f"Bearer {KEY}"]
@@ -89,7 +90,7 @@ async def test_an_answer_and_what_is_sent(serve: Serve) -> None:
 async def test_the_prompt_is_in_the_language_of_the_question(serve: Serve) -> None:
     server, responder = serve(streamed("三十元。"))
     assert await say(responder, ASK_ZH) == "三十元。"
-    assert server.requests[0]["messages"][0]["content"] == SYSTEM["zh"]
+    assert server.requests[0]["messages"][0]["content"] == SYSTEM["zh"] + MARKS["zh"]
     server, responder = serve(streamed("Hi."), system="Be brief.")
     await say(responder)
     assert server.requests[0]["messages"][0] == {"role": "system", "content": "Be brief."}

@@ -15,11 +15,12 @@ from grounded_fakes import CARD_ZH, POOL_EN, ask, search
 from visavis.core.errors import ConfigError
 from visavis.core.types import Message
 from visavis.stages.responders.chat_stream import ChatClient, ChatLimits
+from visavis.stages.responders.dialogue_window import BUDGET, PER_MESSAGE, estimate_tokens
 from visavis.stages.responders.endpoint import Endpoint
 from visavis.stages.responders.grounded import BEYOND, GroundedResponder
 from visavis.stages.responders.passages import Passage
 from visavis.stages.responders.persona import list_personas, load_persona
-from visavis.stages.responders.tool_chat import MAX_ROUNDS, ToolChat
+from visavis.stages.responders.tool_chat import FULL, MAX_ROUNDS, ToolChat
 from visavis.stages.responders.tools import Tool, ToolBox, calculate, open_tools
 
 QUICK = ChatLimits(backoff_s=0.01, first_token_s=5.0, between_tokens_s=5.0)
@@ -44,10 +45,12 @@ def calling(*calls: list[bytes], text: str = "") -> Answer:
 def serve() -> Iterator[Any]:
     with ExitStack() as stack:
 
-        def start(*script: Answer, tools: ToolBox | None = None) -> tuple[ChatServer, ToolChat]:
+        def start(
+            *script: Answer, tools: ToolBox | None = None, budget: int = BUDGET
+        ) -> tuple[ChatServer, ToolChat]:
             server = stack.enter_context(ChatServer(list(script)).run())
             client = ChatClient(Endpoint(server.url, "m"), QUICK)
-            return server, ToolChat(client, tools or open_tools(["arithmetic", "clock"]))
+            return server, ToolChat(client, tools or open_tools(["arithmetic", "clock"]), budget)
 
         yield start
 
@@ -73,6 +76,24 @@ async def test_a_call_in_pieces_is_put_together_and_answered(serve: Any) -> None
         "arguments": '{"expression": "6 * 7"}',
     }
     assert result == {"role": "tool", "tool_call_id": "c0", "content": "42"}
+
+
+async def test_results_stay_within_their_share_of_the_budget(serve: Any) -> None:
+    book = Tool("book", "Reads.", {"type": "object"}, lambda given: "字" * 2_000)
+    again = calling(call(0, "book", "{}"), call(1, "book", "{}"))
+    server, chat = serve(again, streamed("So."), tools=ToolBox([book]), budget=3_000)
+    assert await say(chat) == "So."
+    told = server.requests[-1]["messages"][1:]
+    texts = [m["content"] for m in told] + [
+        c["function"]["arguments"] for m in told for c in m.get("tool_calls", ())
+    ]
+    assert texts[1].startswith("字" * 900)
+    assert texts[2] == FULL
+    assert estimate_tokens("".join(texts)) <= 1_000
+    assert len(server.requests) == 2, "it is asked no further round that could not be answered"
+    assert "tools" not in server.requests[-1]
+    described = estimate_tokens(json.dumps(server.requests[0]["tools"]))
+    assert chat.room == 1_000 + described
 
 
 async def test_several_calls_at_once(serve: Any) -> None:
@@ -173,6 +194,22 @@ async def test_free_answers_may_use_tools_and_answers_from_passages_may_not(serv
     responder = GroundedResponder(search(), None, client, mode="open")
     await ask(responder, "What is 6 times 7?")
     assert "tools" not in server.requests[-1], "off unless it is given some"
+
+
+@pytest.mark.parametrize("budget", [1_500, 3_000])
+async def test_a_long_dialogue_leaves_the_tools_their_room(serve: Any, budget: int) -> None:
+    book = Tool("book", "Reads.", {"type": "object"}, lambda given: "字" * 2_000)
+    server, chat = serve(calling(call(0, "book", "{}")), streamed("It is 42."))
+    talk = [Message(role, "字" * 100) for _ in range(40) for role in ("user", "assistant")]
+    responder = GroundedResponder(
+        search(), None, chat._client, mode="open", tokens=budget, tools=ToolBox([book])
+    )
+    said = [piece async for piece in responder.reply([*talk, *ASK])]
+    assert "It is 42." in "".join(said)
+    sent = server.requests[-1]["messages"]
+    assert len(sent) > 4, "some of the dialogue is there"
+    texts = [m["content"] for m in sent] + [json.dumps(server.requests[0]["tools"])]
+    assert budget - 250 < sum(map(estimate_tokens, texts)) + PER_MESSAGE * len(sent) <= budget
 
 
 @pytest.mark.parametrize(

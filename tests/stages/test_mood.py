@@ -110,6 +110,28 @@ def test_one_sentence_of_a_long_report_is_heard(reader: MoodReader) -> None:
     assert reader.read(report, "en").emotion == "angry"
 
 
+@pytest.mark.parametrize(
+    ("text", "emotion"),
+    [
+        ("我的钱包丢了，我好害怕，身份证怎么补办？", "fear"),
+        ("气死我了你们这是什么破服务，身份证怎么补办。", "angry"),
+        ("我妈妈刚去世了，我很难过，户口怎么注销？", "sad"),
+        ("驾驶证去哪里领？太好了，我考过驾照了！", "happy"),
+        ("I lost my wallet and I am so scared, how do I get a new card?", "fear"),
+        ("What do I do with his passport? My dad died last week.", "sad"),
+        ("身份证、照片、户口本，这些都要带吗，还是只带身份证，或者护照，请问？", "neutral"),
+        ("I moved last month, so I need a new card, and how much is it?", "neutral"),
+    ],
+)
+def test_a_feeling_beside_a_plain_question_is_heard(
+    reader: MoodReader, text: str, emotion: Emotion
+) -> None:
+    assert reader.read(text, "zh").emotion == emotion
+    reader.reset()
+    reader.read("身份证怎么补办？", "zh")
+    assert reader.read(text, "zh").emotion == emotion, "after a calm turn, too"
+
+
 def test_the_voice_makes_an_excited_feeling_likelier_and_stronger(encoder: SentenceEncoder) -> None:
     model = FixedModel({"q": {"neutral": 1.0}, "mad": {"angry": 0.6, "sad": 0.2, "neutral": 0.2}})
 

@@ -93,6 +93,16 @@ def test_passages_come_with_source_place_and_chance(place: str, tmp_path: Path) 
     assert any(one.text == "带身份证到一楼服务台办理。" for one in found)
 
 
+def test_the_greeting_can_be_spoken_ahead(place: str, tmp_path: Path, server: ChatServer) -> None:
+    persona = tmp_path / "guide.toml"
+    persona.write_text(
+        'name = "小导"\nbases = ["town"]\n[greeting]\nzh = "您好。我是小导。"\n', "utf-8"
+    )
+    texts = list(PersonaResponder(persona=str(persona), store=place).foreseeable())
+    assert texts[0] == ("您好。我是小导。", "zh")
+    assert ("带身份证到一楼服务台办理。", "zh") in texts
+
+
 def test_without_a_persona_or_a_model_it_says_what_to_set(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,8 @@
 """Personas: the shipped ones, and what is wrong with files that are not as they should be."""
 
+import re
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,12 +10,15 @@ import pytest
 from visavis.core.errors import ConfigError
 from visavis.knowledge.base import load_samples
 from visavis.stages.responders.persona import (
+    _KEYS,
     FOLDER,
     ModelChoice,
     Persona,
+    check_length,
     list_personas,
     load_persona,
 )
+from visavis.stages.responders.tools import open_tools
 
 FULL = """
 name = "Ann"
@@ -61,7 +67,8 @@ def test_the_shipped_ones() -> None:
 
 def test_every_key(tmp_path: Path) -> None:
     persona = load_persona(write(tmp_path, FULL))
-    assert (persona.name, persona.language, persona.avatar) == ("Ann", "en", "mei")
+    assert (persona.language, persona.avatar) == ("en", "mei")
+    assert dict(persona.name) == {"zh": "Ann", "en": "Ann"}
     assert (persona.bases, persona.mode, persona.emotion) == (("one", "two"), "open", "happy")
     assert dict(persona.manner) == {"zh": "Be kind.", "en": "Be kind."}
     assert dict(persona.rules) == {"zh": ("No jokes.",), "en": ("No jokes.",)}
@@ -73,8 +80,21 @@ def test_every_key(tmp_path: Path) -> None:
 
 
 def test_a_name_is_enough(tmp_path: Path) -> None:
-    assert load_persona(write(tmp_path, 'name = "Ann"')) == Persona("Ann")
-    assert Persona("Ann").describe("zh") == ""
+    ann = Persona({"zh": "Ann", "en": "Ann"})
+    assert load_persona(write(tmp_path, 'name = "Ann"')) == ann
+    assert ann.describe("zh") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "zh", "en"),
+    [
+        ('[name]\nzh = "小惠"\nen = "Xiaohui"', "小惠", "Xiaohui"),
+        ('[name]\nzh = "小惠"', "小惠", "小惠"),
+        ('[name]\nen = "Ann"\nzh = " "', "Ann", "Ann"),
+    ],
+)
+def test_a_name_may_differ_by_language(tmp_path: Path, text: str, zh: str, en: str) -> None:
+    assert dict(load_persona(write(tmp_path, text)).name) == {"zh": zh, "en": en}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +102,9 @@ def test_a_name_is_enough(tmp_path: Path) -> None:
     [
         ("", "name", "missing"),
         ('name = "  "', "name", "missing"),
+        ("[name]", "name", "missing"),
+        ('[name]\nfr = "A"', "name.fr", "not known"),
+        (f'[name]\nen = "{"a" * 61}"', "name.en", "limit is 60"),
         ("name = 3", "name", "not a number"),
         ("name = true", "name", "not true or false"),
         ("name = 2024-01-01", "name", "not a date"),
@@ -118,6 +141,20 @@ def test_a_wrong_key_is_named(tmp_path: Path, text: str, key: str, why: str) -> 
     assert "pw" not in message
 
 
+def test_manner_and_rules_must_leave_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, f'name = "A"\nrules = {["规" * 300] * 6!r}'.replace("'", '"'))
+    persona = load_persona(path)
+    with pytest.raises(ConfigError, match=r"ann\.toml: .* 1,8\d\d tokens, of 3,000"):
+        check_length(persona, path)
+    monkeypatch.setenv("VISAVIS_LLM_TOKENS", "4000")
+    check_length(persona, path)
+    with pytest.raises(ConfigError, match="of 4,000"):
+        check_length(replace(persona, tools=("clock",)), path)
+    for name in list_personas():
+        monkeypatch.setenv("VISAVIS_LLM_TOKENS", "1000")
+        check_length(load_persona(name), name)
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for content in (b"name = ", b"\xff\xfe\x00", "name = “A”".encode()):
         with pytest.raises(ConfigError, match=r"ann\.toml is not TOML"):
@@ -132,5 +169,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_persona("../persona")
 
 
+def test_the_example_in_docs_has_every_key(tmp_path: Path) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "knowledge.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", docs, re.DOTALL)
+    assert set(tomllib.loads(example)) == set(_KEYS)
+    persona = load_persona(write(tmp_path, example))
+    assert dict(persona.name) == {"zh": "小导", "en": "Dao"}
+    assert open_tools(persona.tools, lambda *asked: [])
+    assert set(persona.voice.values()) <= {"zf_xiaohe", "af_heart"}
+
+
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
-    assert load_persona(write(tmp_path, b"\xef\xbb\xbfname = 'Ann'")).name == "Ann"
+    assert load_persona(write(tmp_path, b"\xef\xbb\xbfname = 'Ann'")).name["en"] == "Ann"

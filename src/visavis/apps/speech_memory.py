@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from visavis.core.types import Sentence, Speech
 
-_Key: TypeAlias = tuple[str, str, str, str, float, bool]
+_Key: TypeAlias = tuple[str, str, str, str, float, float, bool]
 
 
 class SpeechMemory:
@@ -60,5 +60,6 @@ def _key(sentence: Sentence, voice: str) -> _Key:
         sentence.language,
         sentence.emotion,
         sentence.intensity,
+        sentence.rate,
         sentence.index == 0,
     )

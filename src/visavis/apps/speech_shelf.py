@@ -219,7 +219,7 @@ def name_sentence(sentence: Sentence, voice: str, spoken_by: str) -> str:
         voice: Name of the voice.
         spoken_by: What identifies the stage, its weights and its sample rate.
     """
-    parts = (
+    parts: tuple[str | float | bool, ...] = (
         FORMAT,
         spoken_by,
         voice,
@@ -229,6 +229,10 @@ def name_sentence(sentence: Sentence, voice: str, spoken_by: str) -> str:
         sentence.intensity,
         sentence.index == 0,
     )
+    if (
+        sentence.rate != 1.0
+    ):  # left out else: what is kept from before there were paces keeps its name
+        parts = (*parts, sentence.rate)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from visavis.core.types import (
     Avatar,
+    Delivery,
     Emotion,
     Language,
     Message,
@@ -65,6 +66,27 @@ class Foreseeing(Protocol):
 
     def foreseeable(self) -> Iterable[tuple[str, Language]]:
         """Yield whole answers as ``reply`` would give them, with their language, likeliest first."""
+        ...
+
+
+@runtime_checkable
+class Overhearing(Protocol):
+    """A responder that makes something of how a question sounds. Optional."""
+
+    def hear(self, sound: Waveform) -> None:
+        """Take the end of a question's sound, just before the ``reply`` to it and on its thread.
+
+        It is for that one reply: nothing of it may be kept after the turn.
+        """
+        ...
+
+
+@runtime_checkable
+class Expressive(Protocol):
+    """A responder that tells how the sentences of its newest answer are said. Optional."""
+
+    def delivery_of(self, sentence: str, own: Emotion | None = None) -> Delivery:
+        """Tell how a sentence is said; ``own`` is the emotion that it surely has."""
         ...
 
 

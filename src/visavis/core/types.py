@@ -133,6 +133,8 @@ class Sentence:
         language: Main language of the text.
         emotion: How the face and, where it can, the voice say it.
         intensity: Of the emotion, 0..1.
+        rate: Pace of the voice against its usual one, all in all; 1.0 leaves it to the voice, which is
+            then as quick as the emotion makes it.
     """
 
     turn: int
@@ -141,6 +143,42 @@ class Sentence:
     language: Language
     emotion: Emotion = "neutral"
     intensity: float = 0.5
+    rate: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a sentence should be said.
+
+    Attributes:
+        emotion: Of face and voice; None for none.
+        intensity: Of the emotion, 0..1; None for the usual one.
+        rate: As `Sentence.rate`.
+    """
+
+    emotion: Emotion | None = None
+    intensity: float | None = None
+    rate: float = 1.0
+
+
+class Said(str):
+    """A piece of an answer that a model wrote, and how it is said; to whoever does not care it is text.
+
+    A ``str``, because answers are text to all who pass them on. What is made of it is plain text again.
+
+    Attributes:
+        emotion: Of the sentences that begin in it; None where nothing tells.
+    """
+
+    __slots__ = ("emotion",)
+
+    emotion: Emotion | None
+
+    def __new__(cls, text: str, emotion: Emotion | None = None) -> Said:
+        """Make it."""
+        said = super().__new__(cls, text)
+        said.emotion = emotion
+        return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +292,7 @@ __all__ = [
     "EMOTIONS",
     "FPS",
     "Avatar",
+    "Delivery",
     "Emotion",
     "FaceTrack",
     "Floats",
@@ -262,6 +301,7 @@ __all__ = [
     "Message",
     "Picture",
     "Respell",
+    "Said",
     "Segment",
     "Sentence",
     "Speech",

@@ -10,29 +10,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from typing import Any, Literal, TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, Literal, TypeVar
 
 from visavis.core.errors import Error, StageError, TextUnusable
 from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
 from visavis.core.types import Message, Segment, Speech, Transcript, VideoFrame, Waveform
 from visavis.pipeline import events
 from visavis.pipeline.flow import Flow, StageFailure, Stages
+from visavis.pipeline.history import History
 from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.outbox import Outbox, TurnMark
 from visavis.pipeline.pace import Pace
+from visavis.pipeline.sources import Script, Sound, as_async
 from visavis.pipeline.turn import Turn
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-Script: TypeAlias = str | Iterable[str] | AsyncIterator[str]
-"""Text that is spoken as it is, whole or in pieces."""
-Sound: TypeAlias = Waveform | Iterable[Waveform] | AsyncIterator[Waveform]
-
-OPEN_TURNS = 4
-"""Turns whose heard part may still change: a player reports late."""
 
 
 class Conversation:
@@ -86,8 +81,7 @@ class Conversation:
         self._task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: asyncio.Task[None] | None = None
-        self._turns: list[Turn] = []
-        self._earlier: list[Message] = []
+        self._history = History(self._limits.history)
         self._closed = False
 
     # What the listener does.
@@ -114,23 +108,27 @@ class Conversation:
         turn = self._begin("audio")
 
         async def listen_and_answer() -> None:
-            await self._flow.listen(turn, _as_async(question))
-            await self._flow.answer(turn, self.history)
+            sound = await self._flow.listen(turn, as_async(question))
+            await self._flow.answer(turn, self.history, sound)
 
         return self._launch(turn, listen_and_answer)
 
     def say(self, script: Script) -> Turn:
         """Begin to speak text as it is, with no question."""
         turn = self._begin("script")
-        return self._launch(turn, lambda: self._flow.speak(turn, _as_async(script)))
+        return self._launch(turn, lambda: self._flow.speak(turn, as_async(script)))
 
     def perform(self, speech: Iterator[Speech]) -> Turn:
         """Begin to show sound that exists already; each Speech gets this turn's number."""
         turn = self._begin("speech")
         return self._launch(turn, lambda: self._flow.perform(turn, speech))
 
-    def ask_heard(self, question: Transcript) -> Turn:
+    def ask_heard(self, question: Transcript, sound: Waveform | None = None) -> Turn:
         """Begin to answer a spoken question that was understood already.
+
+        Args:
+            question: What was understood.
+            sound: Its sound, for a responder that hears how it was said; not kept after the turn.
 
         Raises:
             TextUnusable: No words are in it.
@@ -141,7 +139,7 @@ class Conversation:
         turn.question = question.text.strip()
         turn.transcripts.append(question)
         self.hub.publish(events.Heard(turn.number, self._clock(), question))
-        return self._launch(turn, lambda: self._flow.answer(turn, self.history))
+        return self._launch(turn, lambda: self._flow.answer(turn, self.history, sound))
 
     async def interrupt(self) -> int:
         """Break off the current turn; nothing of it comes out from the call on.
@@ -194,17 +192,16 @@ class Conversation:
 
     def notify_playback(self, turn: int, seconds: float) -> None:
         """Say how far the listener's player got in a turn: the history holds what was heard."""
-        for known in self._turns:
-            if known.number == turn:
-                known.note_played(seconds)
+        self._history.note_played(turn, seconds)
 
     @property
     def history(self) -> list[Message]:
         """Questions, and of the answers what was heard; the newest ``limits.history`` of them."""
-        messages = list(self._earlier)
-        for turn in self._turns:
-            messages += turn.messages()
-        return messages[-self._limits.history :]
+        return self._history.messages()
+
+    def forget(self) -> None:
+        """Begin the history anew; a turn that is still under way is not part of it either."""
+        self._history.clear()
 
     # What comes out.
 
@@ -304,10 +301,7 @@ class Conversation:
         self._break_off()
         self._number += 1
         turn = self._turn = Turn(self._number, self._clock())
-        self._turns.append(turn)
-        while len(self._turns) > OPEN_TURNS:
-            self._earlier += self._turns.pop(0).messages()
-            del self._earlier[: -self._limits.history]
+        self._history.add(turn)
         self.hub.publish(events.TurnStarted(turn.number, self._clock(), kind))
         return turn
 
@@ -387,14 +381,3 @@ def _find_failure(error: BaseException) -> StageFailure:
         return next((f for f in found if f.stage != "animator"), found[0])
     known = error if isinstance(error, Exception) else StageError(str(error))
     return StageFailure("animator", known)
-
-
-async def _as_async(source: Any) -> AsyncIterator[Any]:
-    if hasattr(source, "__aiter__"):
-        async for item in source:
-            yield item
-    elif isinstance(source, str | Waveform):
-        yield source
-    else:
-        for item in source:
-            yield item

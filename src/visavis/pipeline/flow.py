@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from visavis.core.errors import StageError, TextUnusable
 from visavis.core.language import detect_language
 from visavis.core.protocols import (
+    Overhearing,
     Performance,
     Recognizer,
     Responder,
@@ -35,10 +36,12 @@ from visavis.core.types import (
 )
 from visavis.pipeline import events
 from visavis.pipeline.bridge import Relay, Worker
+from visavis.pipeline.delivery import deliver_sentence
 from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.outbox import Outbox
 from visavis.pipeline.pace import Pace, is_complete
 from visavis.pipeline.sentences import SentenceSplitter
+from visavis.pipeline.sources import Overheard, open_reply
 from visavis.pipeline.turn import Turn, join_heard
 
 logger = logging.getLogger(__name__)
@@ -149,12 +152,13 @@ class Flow:
         for worker in self._workers.values():
             await worker.close()
 
-    async def listen(self, turn: Turn, sound: AsyncIterator[Waveform]) -> None:
-        """Understand a spoken question into ``turn.question``."""
+    async def listen(self, turn: Turn, sound: AsyncIterator[Waveform]) -> Waveform | None:
+        """Understand a question into ``turn.question``; its sound comes back for who overhears it."""
         if self._stages.recognizer is None:
             raise StageFailure("recognizer", StageError("this conversation has no recogniser"))
         worker, recognizer = self._workers["recognizer"], self._stages.recognizer
-        lent = worker.lend(sound)
+        heard = Overheard(sound) if isinstance(self._stages.responder, Overhearing) else None
+        lent = worker.lend(heard or sound)
         relay = worker.iterate(lambda: recognizer.transcribe(lent))
         heard_any = False
         try:
@@ -174,14 +178,17 @@ class Flow:
         if not turn.question:
             nothing = TextUnusable("no words were understood in the question; say it again, closer")
             raise StageFailure("recognizer", nothing)
+        return heard.end if heard is not None else None
 
-    async def answer(self, turn: Turn, history: Sequence[Message]) -> None:
-        """Find the answer to a dialogue and speak it."""
+    async def answer(
+        self, turn: Turn, history: Sequence[Message], sound: Waveform | None = None
+    ) -> None:
+        """Find the answer to a dialogue and speak it; ``sound`` is that of the question."""
         if self._stages.responder is None:
             raise StageFailure("responder", StageError("this conversation has no responder"))
         responder = self._stages.responder
         relay = self._workers["responder"].iterate(
-            lambda: responder.reply(history), limit=self._limits.text_pieces
+            lambda: open_reply(responder, history, sound), limit=self._limits.text_pieces
         )
         await self.speak(turn, relay)
 
@@ -199,15 +206,14 @@ class Flow:
     ) -> None:
         """Cut text into sentences as it comes."""
         splitter, count = SentenceSplitter(), 0
+        own: Emotion | None = None
         language = detect_language(turn.question, self._language_of(turn))
 
         async def send(texts: Iterable[str]) -> None:
             nonlocal count
             for text in texts:
-                emotion, intensity = self._emotion_of(text)
-                sentence = Sentence(
-                    turn.number, count, text, detect_language(text, language), emotion, intensity
-                )
+                plain = Sentence(turn.number, count, text, detect_language(text, language))
+                sentence = deliver_sentence(plain, self._stages.responder, self.manner, own)
                 if count == 0 and isinstance(pieces, Relay):
                     self._mark_first(turn, "responder")
                 count += 1
@@ -218,6 +224,9 @@ class Flow:
             async for piece in pieces:
                 turn.answer += piece
                 self._publish(events.AnswerText(turn.number, self._clock(), piece))
+                if (felt := getattr(piece, "emotion", None)) != own:
+                    await send(splitter.flush())  # what is said otherwise is another sentence
+                    own = felt
                 await send(splitter.feed(piece))
             await send(splitter.flush())
         except Exception as error:
@@ -374,13 +383,6 @@ class Flow:
     def _language_of(self, turn: Turn) -> Language:
         heard = [t.language for t in turn.transcripts if t.language is not None]
         return heard[0] if heard else self.manner.language
-
-    def _emotion_of(self, text: str) -> tuple[Emotion, float]:
-        if self.manner.emotion is not None:
-            return self.manner.emotion, self.manner.intensity
-        suggest = getattr(self._stages.responder, "emotion_of", None)
-        suggested: Emotion | None = suggest(text) if suggest is not None else None
-        return suggested or "neutral", self.manner.intensity
 
     def _mark_first(self, turn: Turn, stage: events.StageName) -> None:
         self._mark(turn, stage, "first", self._clock() - turn.began)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from visavis.core.types import FPS, Emotion, Language
 
+USUAL_INTENSITY = 0.5
+"""Of an emotion, where nobody sets another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manner:
@@ -22,7 +25,7 @@ class Manner:
     voice: Mapping[Language, str] = field(default_factory=dict)
     language: Language = "zh"
     emotion: Emotion | None = None
-    intensity: float = 0.5
+    intensity: float = USUAL_INTENSITY
 
 
 @dataclass(frozen=True, slots=True)

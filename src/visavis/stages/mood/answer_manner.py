@@ -22,7 +22,7 @@ class AnswerManner:
         emotion: Of face and voice.
         intensity: Of it, 0..1.
         rate: Pace of the voice against its usual one, all in all: what the voice does of itself for
-            the emotion (`synthesizers.delivery.manner_of`) is part of it.
+            the emotion (`synthesizers.delivery.manner_of`) is part of it. 1.0 leaves it to the voice.
         prompt_zh: One sentence for the system prompt of a model that answers in Chinese; empty when
             nothing is to be said.
         prompt_en: The same in English.
@@ -91,20 +91,23 @@ _TABLE: Mapping[Emotion, _Reply] = {
     ),
 }  # fmt: skip
 
+_STEPS = 4
+"""Strengths of a manner beside the weakest."""
+
 
 def respond_to(mood: Mood) -> AnswerManner:
     """Say how to answer somebody in this mood.
 
-    Intensity and pace follow the mood's intensity and confidence. A voice that is excited beyond its
-    habit, with words that show nothing, is met a little slower; the face stays neutral, because the voice
-    does not tell joy from anger.
+    Intensity and pace follow the mood's intensity and confidence, in steps: what was spoken once in a
+    manner is then found again. A voice that is excited beyond its habit, with words that show nothing, is
+    met a little slower; the face stays neutral, because the voice does not tell joy from anger.
     """
     reply = _TABLE[mood.emotion]
     if mood.emotion == "neutral":
         return AnswerManner(rate=0.97 if mood.arousal == "high" else 1.0)
     share = min(max(mood.intensity, 0.0), 1.0) * min(max(mood.confidence, 0.0), 1.0)
     # Half of it at once: somebody mildly angry is angry.
-    share = 0.5 + 0.5 * share
+    share = 0.5 + 0.5 * round(share * _STEPS) / _STEPS
     return AnswerManner(
         emotion=reply.emotion,
         intensity=round(reply.intensity * share, 3),

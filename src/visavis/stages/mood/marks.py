@@ -28,6 +28,9 @@ _KEY = re.compile(
 _ADVERBS = re.compile(
     r"^(?:very|slightly|a little|a bit|有点|有些|略带|非常|很|十分)\s*|[地的]$", re.IGNORECASE
 )
+_WITHIN = re.compile(
+    rf"[ \t]*(?:\[(?:{'|'.join(EMOTIONS)})\]|</?(?:emotion|mood)\b[^<>\n]{{0,30}}>)", re.IGNORECASE
+)
 _LONGEST = 40
 """Characters of the longest mark that is looked for."""
 _SPACE = " \t\r\n\u3000\u200b\ufeff"
@@ -67,6 +70,14 @@ def awaits_mark(text: str) -> bool:
     """
     _, rest = split_mark(text)
     return not rest.strip(_SPACE)
+
+
+def drop_marks(text: str) -> str:
+    """Drop marks that stand behind or within a sentence: ``[happy]`` and ``</emotion>``.
+
+    Only the names of the classes count there, in square brackets: other words may be meant.
+    """
+    return _WITHIN.sub("", text)
 
 
 def _find_end(start: str) -> int:

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from visavis.core.errors import ConfigError, Error, StageError, TextUnusable
 from visavis.core.language import detect_language
-from visavis.core.types import Emotion, Language, Message
+from visavis.core.types import Emotion, Language, Message, Said
 from visavis.knowledge.text import MAX_QUESTION, split_sentences
 from visavis.stages.responders.chat_stream import ChatClient
-from visavis.stages.responders.dialogue_window import fit_dialogue
+from visavis.stages.responders.dialogue_window import fit_dialogue, read_budget
 from visavis.stages.responders.grounded_answer import CheckedAnswer, pick_sentences
 from visavis.stages.responders.grounding_prompt import (
     GROUNDED,
@@ -26,6 +26,7 @@ from visavis.stages.responders.grounding_prompt import (
     Quoted,
     build_grounded_prompt,
     quote_passages,
+    take_manner,
 )
 from visavis.stages.responders.model_sentences import Chat, stream_sentences
 from visavis.stages.responders.open_answer import OpenAnswer
@@ -105,7 +106,7 @@ class GroundedResponder:
         threshold: float = 0.5,
         verbatim: float = 0.7,
         k: int = 4,
-        tokens: int = 3_000,
+        tokens: int | None = None,
         max_characters: int = 1_200,
         thinking: bool = False,
         tools: ToolBox | None = None,
@@ -122,8 +123,8 @@ class GroundedResponder:
                 small models answer from anything.
             verbatim: Score from which the best passage is read out where the model's answer did not hold.
             k: Passages at most.
-            tokens: Room for prompt, passages and dialogue; with the answer's it must fit into what the
-                model can read.
+            tokens: Room for prompt, passages, dialogue and what tools return; with the answer's it must
+                fit into what the model can read. See `dialogue_window.read_budget` for the default.
             max_characters: Of an answer of the model.
             thinking: See `LanguageModelResponder`.
             tools: What the model may call for a free answer; answers from passages rest on passages.
@@ -141,12 +142,14 @@ class GroundedResponder:
         if faq is None and (retrieve is None or self._mode == "faq-only") and self._mode != "open":
             raise ConfigError("there is nothing to answer from: give it a base")
         self._retrieve, self._faq, self._model = retrieve, faq, model
+        self._tokens = self._free_tokens = read_budget() if tokens is None else tokens
         self._free: Chat | None = model
         if tools and isinstance(model, ChatClient):
-            self._free = ToolChat(model, tools)
+            self._free = chat = ToolChat(model, tools, self._tokens)
+            self._free_tokens -= chat.room
         self._persona = persona
         self._threshold, self._verbatim, self._k = threshold, verbatim, k
-        self._tokens, self._max_characters, self._thinking = tokens, max_characters, thinking
+        self._max_characters, self._thinking = max_characters, thinking
 
     @property
     def bases(self) -> tuple[Any, ...]:
@@ -281,7 +284,8 @@ class GroundedResponder:
         tell: Tell,
     ) -> AsyncIterator[str]:
         assert self._model is not None
-        rules = (SPOKEN[language], GROUNDED[language])
+        manner, history = take_manner(history)
+        rules = (SPOKEN[language], GROUNDED[language], *manner)
         system = self._write_system(rules, language)
         prompt = build_grounded_prompt(history, question, quoted, system, language, self._tokens)
         answer = CheckedAnswer(prompt.quoted, question, language, rules)
@@ -294,7 +298,8 @@ class GroundedResponder:
                 async with aclosing(stream) as sentences:
                     async for sentence in sentences:
                         for said in answer.take(sentence):
-                            yield self._introduce(said, prompt.quoted, answer, language)
+                            lead = self._introduce(said, prompt.quoted, answer, language)
+                            yield Said(lead, said.emotion)
                         if answer.ended:
                             break
             except StageError as error:
@@ -326,7 +331,7 @@ class GroundedResponder:
         self, said: str, quoted: Sequence[Quoted], answer: CheckedAnswer, language: Language
     ) -> str:
         """Name the source before the first sentence of an answer."""
-        if answer.spoken != 1 or not answer.cited:
+        if not answer.opens or not answer.cited:
             return said
         title = quoted[answer.cited[0] - 1].title
         if title:  # models copy it from the front of the passage
@@ -341,9 +346,10 @@ class GroundedResponder:
         self, history: Sequence[Message], language: Language, tell: Tell
     ) -> AsyncIterator[str]:
         assert self._free is not None
-        rules = (SPOKEN[language], OPEN[language])
+        manner, history = take_manner(history)
+        rules = (SPOKEN[language], OPEN[language], *manner)
         system = self._write_system(rules, language)
-        messages = fit_dialogue(history, system, self._tokens)
+        messages = fit_dialogue(history, system, self._free_tokens)
         answer = OpenAnswer(history[-1].text, language, rules)
         try:
             stream = stream_sentences(

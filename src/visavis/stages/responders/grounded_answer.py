@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
-from visavis.core.types import Language
+from visavis.core.types import Language, Said
 from visavis.knowledge.text import split_sentences
 from visavis.stages.responders.disguises import fold
 from visavis.stages.responders.figures import find_figures
@@ -20,6 +20,7 @@ from visavis.stages.responders.grounding_check import (
     take_marks,
 )
 from visavis.stages.responders.grounding_prompt import Quoted
+from visavis.stages.responders.kind_words import is_kind
 from visavis.stages.responders.leaks import LeakScan
 from visavis.stages.responders.model_sentences import WrittenSentence
 from visavis.stages.responders.unsafe import judge_answer
@@ -30,6 +31,8 @@ AnswerFault: TypeAlias = Fault | Literal["", "no answer", "leak", "unsafe"]
 
 _PENDING = 3
 """Sentences that wait for a mark; more are an answer without citations."""
+_KIND = 2
+"""Sentences of sympathy in an answer; more are left out."""
 _FILLER = 4
 """A sentence of fewer pairs or words, with neither figure nor mark, is small talk and left out."""
 _EXCERPT: dict[Language, int] = {"zh": 120, "en": 320}
@@ -50,6 +53,7 @@ class CheckedAnswer:
 
     A sentence that names no passage, and of which none holds nearly all, waits for the next mark, because
     models set them at the end of a thought. After that, what has no mark rests on the passages named so far.
+    Sympathy (`is_kind`) rests on none; it is given together with a sentence that holds, never alone.
     """
 
     def __init__(
@@ -58,12 +62,16 @@ class CheckedAnswer:
         self._evidence = Evidence([q.text for q in quoted], question, language)
         self._question = question
         self._leaks = LeakScan(rules)
-        self._pending: list[str] = []
+        self._pending: list[Said] = []
+        self._kind: list[Said] = []
+        self._kind_count = 0
         self._named: set[int] = set()
         self.cited: list[int] = []
         """Numbers of the passages that what was given rests on, in that order."""
         self.spoken = 0
-        """Sentences that were given."""
+        """Sentences that were given, beside sympathy."""
+        self.opens = False
+        """Whether what was given last is the first that rests on passages."""
         self.fault: AnswerFault = ""
         """Why it ended; empty where it did not, or nothing was wrong."""
 
@@ -77,7 +85,7 @@ class CheckedAnswer:
         """Whether nothing more is given."""
         return bool(self.fault)
 
-    def take(self, sentence: WrittenSentence) -> Iterator[str]:
+    def take(self, sentence: WrittenSentence) -> Iterator[Said]:
         """Take a sentence and yield what can be said, with a line break where more may follow."""
         if self.ended:
             return
@@ -85,8 +93,12 @@ class CheckedAnswer:
         if self._is_wrong(said, sentence.raw):
             return
         self._named |= {n for n in numbers if 1 <= n <= len(self._evidence.passages)}
-        if any(map(str.isalnum, said)) and not self._is_filler(said, bool(numbers)):
-            self._pending.append(said)
+        if not numbers and is_kind(said, self._question, self._evidence.language):
+            self._kind_count += 1
+            if self._kind_count <= _KIND:
+                self._kind.append(Said(said, sentence.emotion))
+        elif any(map(str.isalnum, said)) and not self._is_filler(said, bool(numbers)):
+            self._pending.append(Said(said, sentence.emotion))
         for i, waiting in enumerate(self._pending):
             rests_on, fault = attribute_sentence(waiting, self._named, self._evidence)
             if fault == "citation" and len(self._pending) <= _PENDING and not sentence.is_last:
@@ -96,12 +108,22 @@ class CheckedAnswer:
                 self._end(fault)
                 return
             self.cited += [n for n in sorted(rests_on) if n not in self.cited]
+            yield from self._give_kind()
             self.spoken += 1
+            self.opens = self.spoken == 1
             last = sentence.is_last and i == len(self._pending) - 1
-            yield waiting if last else waiting + "\n"
+            yield waiting if last else Said(waiting + "\n", waiting.emotion)
         self._pending.clear()
-        if sentence.is_last and not self.spoken:
+        if self.spoken:
+            yield from self._give_kind()
+        elif sentence.is_last:
             self._end("citation")
+
+    def _give_kind(self) -> Iterator[Said]:
+        self.opens = False
+        for said in self._kind:
+            yield Said(said + "\n", said.emotion)
+        self._kind.clear()
 
     def _is_wrong(self, said: str, raw: str) -> bool:
         if _NO_ANSWER.search(fold(said)):

@@ -86,6 +86,12 @@ class GroundedPrompt:
     quoted: tuple[Quoted, ...]
 
 
+def take_manner(history: Sequence[Message]) -> tuple[list[str], list[Message]]:
+    """Take what the dialogue's system messages ask of the answer's manner out of it."""
+    manner = [m.text.strip() for m in history if m.role == "system" and m.text.strip()]
+    return manner, [m for m in history if m.role != "system"]
+
+
 def quote_passages(passages: Sequence[PassageLike]) -> list[Quoted]:
     """Clean passages; those of which nothing is left are left out."""
     quoted = []

@@ -7,7 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from visavis.core.types import Language, Message
+from visavis.core.types import Emotion, Language, Message
+from visavis.stages.mood.marks import drop_marks, split_mark
 from visavis.stages.responders.chat_stream import Delta, Finish
 from visavis.stages.responders.grounding_check import MarkStream
 from visavis.stages.responders.spoken import SpokenText
@@ -31,12 +32,14 @@ class WrittenSentence:
     Attributes:
         text: Plain, with marks as ``〔1〕``.
         raw: The last of what the model wrote, template marks and all.
-        is_last: Whether nothing follows.
+        is_last: Whether nothing follows; there may be no text then.
+        emotion: That the model marked it with; see `marks`.
     """
 
     text: str
     raw: str
     is_last: bool = False
+    emotion: Emotion | None = None
 
 
 async def stream_sentences(
@@ -57,17 +60,25 @@ async def stream_sentences(
     spoken = SpokenText(language, max_characters=max_characters, thinking=thinking)
     finish: Finish = "stop"
     line = raw = ""
+    emotion: Emotion | None = None
     async with aclosing(chat.stream(messages)) as deltas:
         async for delta in deltas:
             finish = delta.finish or finish
             raw = (raw + delta.text)[-_RAW - len(delta.text) :]
             *whole, line = (line + spoken.feed(marks.feed(delta.text))).split("\n")
             for text in filter(None, whole):
-                yield WrittenSentence(text, raw)
+                mark, plain = split_mark(text)
+                emotion = mark or emotion
+                if plain := drop_marks(plain):  # a mark alone on its line is for the next one
+                    yield WrittenSentence(plain, raw, emotion=emotion)
+                    emotion = None
             if spoken.ended:
                 break
     line += spoken.feed(marks.flush())
     line += spoken.flush("length" if finish != "stop" else "stop")
     last = [text for text in line.split("\n") if text]
     for i, text in enumerate(last):
-        yield WrittenSentence(text, raw, is_last=i == len(last) - 1)
+        mark, plain = split_mark(text)
+        emotion = mark or emotion
+        yield WrittenSentence(drop_marks(plain), raw, i == len(last) - 1, emotion)
+        emotion = None if plain else emotion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
-from visavis.core.types import Language
+from visavis.core.types import Language, Said
 from visavis.stages.responders.grounding_check import find_addresses, take_marks
 from visavis.stages.responders.leaks import LeakScan
 from visavis.stages.responders.model_sentences import WrittenSentence
@@ -29,7 +29,7 @@ class OpenAnswer:
         self.excuse = NOTHING[language]
         """What is said where nothing was given."""
 
-    def take(self, sentence: WrittenSentence) -> Iterator[str]:
+    def take(self, sentence: WrittenSentence) -> Iterator[Said]:
         """Take a sentence and yield it, if it may be said; one with an unknown address is left out."""
         said, _ = take_marks(sentence.text)
         if self.ended or not any(map(str.isalnum, said)):
@@ -43,4 +43,4 @@ class OpenAnswer:
             logger.info("a sentence of a model names an address of its own; left out")
             return
         self.spoken += 1
-        yield said if sentence.is_last else said + "\n"
+        yield Said(said if sentence.is_last else said + "\n", sentence.emotion)

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from visavis.core.errors import ConfigError
 from visavis.core.types import EMOTIONS, Emotion, Language
+from visavis.stages.responders.dialogue_window import VARIABLE, estimate_tokens, read_budget
 
 Mode: TypeAlias = Literal["faq-only", "grounded", "open"]
 
@@ -53,7 +54,7 @@ class Persona:
     """Who answers.
 
     Attributes:
-        name: As people call it.
+        name: As people call it, in every language.
         manner: For the system prompt, by language.
         language: That it speaks; ``auto`` for that of the question.
         voice: Names of voices by language; the avatar's own where there is none.
@@ -68,7 +69,7 @@ class Persona:
         tools: Names of tools that the model may use; none by default.
     """
 
-    name: str
+    name: Mapping[Language, str]
     manner: Mapping[Language, str] = field(default_factory=dict)
     language: Language | Literal["auto"] = "auto"
     voice: Mapping[Language, str] = field(default_factory=dict)
@@ -122,6 +123,26 @@ def load_persona(which: str | Path) -> Persona:
     return _Reader(path, table).read()
 
 
+def check_length(persona: Persona, which: str | Path) -> None:
+    """See that manner and rules leave room for passages and dialogue; they go along with every question.
+
+    Args:
+        persona: As read.
+        which: What it was read from, for the message.
+
+    Raises:
+        ConfigError: They need more than half of what the model is sent, or than a third where tools need
+            another one; see `read_budget`.
+    """
+    budget = read_budget()
+    longest = max(estimate_tokens(persona.describe(language)) for language in _LANGUAGES)
+    if longest > budget // (3 if persona.tools else 2):
+        raise ConfigError(
+            f"{which}: 'manner' and 'rules' have about {longest:,} tokens, of {budget:,} that the language"
+            f" model is sent with a question; shorten them, or raise {VARIABLE} where the model reads more"
+        )
+
+
 class _Reader:
     """Checks one file, key by key."""
 
@@ -133,11 +154,8 @@ class _Reader:
         unknown = sorted(set(self._table) - set(_KEYS))
         if unknown:
             raise self._wrong(unknown[0], f"is not known; the keys are {', '.join(_KEYS)}")
-        name = self._text("name", MAX_NAME)
-        if not name:
-            raise self._wrong("name", "is missing; say what people call it")
         return Persona(
-            name=name,
+            name=self._names(),
             manner=self._texts("manner", MAX_MANNER),
             language=self._choice("language", (*_LANGUAGES, "auto"), "auto"),
             voice=self._by_language("voice"),
@@ -150,6 +168,14 @@ class _Reader:
             emotion=self._choice("emotion", EMOTIONS, "neutral"),
             tools=self._list("tools", self._table.get("tools", [])),
         )
+
+    def _names(self) -> Mapping[Language, str]:
+        """Read the name; one that is given in one language only holds for the other as well."""
+        names = self._texts("name", MAX_NAME)
+        if not names:
+            raise self._wrong("name", "is missing; say what people call it")
+        known = next(iter(names.values()))
+        return MappingProxyType({one: names.get(one, known) for one in _LANGUAGES})
 
     def _text(self, key: str, limit: int) -> str:
         return self._check_text(key, self._table.get(key, ""), limit)

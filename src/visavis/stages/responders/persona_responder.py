@@ -16,7 +16,7 @@ from visavis.knowledge.search import KnowledgeIndex
 from visavis.stages.responders.faq import Answer, FaqResponder
 from visavis.stages.responders.grounded import GroundedResponder
 from visavis.stages.responders.model_choice import open_model
-from visavis.stages.responders.persona import list_personas, load_persona
+from visavis.stages.responders.persona import check_length, list_personas, load_persona
 from visavis.stages.responders.told import Tell
 from visavis.stages.responders.tools import open_tools
 
@@ -26,31 +26,43 @@ THRESHOLD = 0.35
 
 
 class PersonaResponder:
-    """Answers as a persona: stored answers first, then a model that is held to the bases' documents.
+    """Answers as VISAVIS_PERSONA says: stored answers first, then a model held to the bases' documents.
 
     Nothing is kept between calls: sessions may share one responder.
     """
 
-    def __init__(self, *, persona: str = "", store: str = "", only: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        persona: str = "",
+        store: str = "",
+        only: Sequence[str] = (),
+        reranker: str = "",
+    ) -> None:
         """Read the persona and open what it needs.
 
         Args:
             persona: Name of a shipped one or path of a TOML file; VISAVIS_PERSONA by default.
             store: See `FaqResponder`.
             only: Names of bases; those of the persona by default.
+            reranker: See `FaqResponder`.
 
         Raises:
-            ConfigError: No persona is named, it is wrong, or its mode needs a model and none is set.
+            ConfigError: No persona is named, it is wrong or too long, or its mode needs a model and none is
+                set.
         """
         which = persona or os.environ.get(VARIABLE, "").strip()
         if not which:
             names = ", ".join(list_personas())
             raise ConfigError(f"set {VARIABLE} to a persona: {names}, or the path of a TOML file")
         self.persona = load_persona(which)
+        check_length(self.persona, which)
         chosen = tuple(only) or self.persona.bases
         # The shipped personas name the sample bases, which are no bases of a store.
         samples = all(name.startswith("government_") for name in chosen)
-        self._faq = FaqResponder(store=store, only=() if samples and not only else chosen)
+        self._faq = FaqResponder(
+            store=store, only=() if samples and not only else chosen, reranker=reranker
+        )
         self._search = PassageSearch(self._faq.knowledge)
         free = self.persona.mode == "faq-only"
         self._grounded = GroundedResponder(
@@ -88,7 +100,8 @@ class PersonaResponder:
         return own
 
     def foreseeable(self) -> Iterator[tuple[str, Language]]:
-        """Yield the stored answers; see `Foreseeing`."""
+        """Yield the greeting and the stored answers; see `Foreseeing`."""
+        yield from ((text, language) for language, text in self.persona.greeting.items())
         yield from self._faq.foreseeable()
 
 

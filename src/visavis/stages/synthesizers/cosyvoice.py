@@ -22,7 +22,8 @@ class CosyvoiceSynthesizer:
     default with a recording, as CosyVoice 2 and 3 do, and false with a speaker, as only
     CosyVoice-300M-Instruct does) and ``instruct_template`` (``{}`` stands for the words; CosyVoice 3
     wants ``You are a helpful assistant. {}<|endofprompt|>``). An emotion may have a recording of its
-    own. ``rate`` is 22050 for CosyVoice 1, and 24000 after it.
+    own. ``rate`` is 22050 for CosyVoice 1, and 24000 after it. The server takes no pace: that of a
+    sentence is left out.
 
     Args:
         path: Of the file of voices; VISAVIS_VOICES by default.

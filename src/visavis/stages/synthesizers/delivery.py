@@ -8,7 +8,7 @@ computes at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -27,6 +27,8 @@ Render: TypeAlias = Callable[[str, float], Utterance]
 
 PAUSE = {",": 0.2, ";": 0.28, ":": 0.24, "—": 0.24, "…": 0.35, ".": 0.32, "!": 0.32, "?": 0.32}
 """Seconds of silence after a clause that ends in the mark; a sentence without one ends like ``.``"""
+SLOWEST, QUICKEST = 0.5, 2.0
+"""Bounds of a sentence's rate."""
 _ENDLESS = 1 << 40
 
 
@@ -67,6 +69,16 @@ def manner_of(emotion: Emotion, intensity: float) -> Manner:
     )
 
 
+def manner_of_sentence(sentence: Sentence) -> Manner:
+    """Choose the manner of a sentence: its emotion's, at the pace that it asks for, if it asks."""
+    manner = manner_of(sentence.emotion, sentence.intensity)
+    if sentence.rate == 1.0:
+        return manner
+    rate = min(max(sentence.rate, SLOWEST), QUICKEST)
+    # Who speaks slower pauses longer; an emotion's pauses say something for themselves.
+    return replace(manner, speed=rate, pause=manner.pause / rate)
+
+
 def deliver(
     sentence: Sentence, sounds: Sequence[Sound], render: Render, sample_rate: int, unit: int
 ) -> Iterator[Speech]:
@@ -84,7 +96,7 @@ def deliver(
         the phonemes has a phoneme mark, pauses and spaces too; words have one each. A mark is with
         the sound in which it begins, and may end after it.
     """
-    manner = manner_of(sentence.emotion, sentence.intensity)
+    manner = manner_of_sentence(sentence)
     opening = sentence.index == 0
     clauses = plan_clauses(sounds, manner.speed, opening=opening)
     lengths = plan_lengths(opening=opening)

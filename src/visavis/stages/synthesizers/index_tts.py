@@ -23,7 +23,7 @@ class IndexTtsSynthesizer:
     Keys of a voice beside those of every voice: ``api`` (``"v2"`` for IndexTTS 2, the default, or
     ``"v1"``, which knows no emotions), ``stream`` (whether the server has ``/tts_stream``, as some
     forks do; without it a whole sentence is waited for) and ``emotion_strength`` (0..1). ``rate`` is
-    24000 for IndexTTS 1 and 22050 for 2.
+    24000 for IndexTTS 1 and 22050 for 2. The server takes no pace: that of a sentence is left out.
 
     Args:
         path: Of the file of voices; VISAVIS_VOICES by default.

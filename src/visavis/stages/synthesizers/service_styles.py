@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from visavis.core.types import Emotion, Language, Sentence
-from visavis.stages.synthesizers.delivery import manner_of
+from visavis.stages.synthesizers.delivery import manner_of_sentence
 
 _FAINT = 0.15
 """Intensity below which an emotion is not asked for: servers overdo it rather than not."""
@@ -60,8 +60,8 @@ def describe_manner(sentence: Sentence, always: str = "") -> str:
 def choose_speed(
     sentence: Sentence, base: float = 1.0, low: float = 0.25, high: float = 4.0
 ) -> float:
-    """Choose the factor of the pace: the voice's own times the emotion's, within what is allowed."""
-    speed = base * manner_of(sentence.emotion, sentence.intensity).speed
+    """Choose the factor of the pace: the voice's own times the sentence's, within what is allowed."""
+    speed = base * manner_of_sentence(sentence).speed
     return round(min(max(speed, low), high), 3)
 
 
