@@ -8,6 +8,7 @@ import pytest
 
 from visavis.apps.answering import answer
 from visavis.apps.assemble import Cast
+from visavis.apps.printing import print_answer
 from visavis.apps.recording import HEAD_SECONDS, TAIL_SECONDS
 from visavis.apps.rendering import render_audio, render_text
 from visavis.core.errors import AudioSilent, AudioTooLong, StageError
@@ -15,6 +16,7 @@ from visavis.core.types import FPS, Waveform
 from visavis.media.audio import read_audio, write_wav
 from visavis.media.video import probe, read_video
 from visavis.stages import fakes
+from visavis.stages.responders.persona import load_persona
 
 WORDS = (
     "Bring",
@@ -43,6 +45,18 @@ def make_noise(path: Path, seconds: float, level: float = 0.1) -> Path:
 
 def list_names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+async def test_who_answers_is_named_in_the_language_of_the_answer(
+    cast: Cast, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = await answer(cast, tmp_path / "a.mp4", "Hello?")
+    assert "persona" not in result
+    vars(cast.responder)["persona"] = load_persona("clerk")
+    result = await answer(cast, tmp_path / "b.mp4", "Hello?")
+    assert result["persona"] == "Xiaohui"
+    print_answer(result)
+    assert "persona   Xiaohui\nanswer    Bring your" in capsys.readouterr().out
 
 
 async def test_a_written_question_becomes_a_video_with_subtitles(

@@ -147,8 +147,55 @@ def test_a_question_is_answered_in_one_step_and_the_pair_is_seen(admin):
         field.value = 'of the operator'; field.dispatchEvent(new Event('input'));""")
     wait_for(admin, "document.querySelectorAll('.pair').length === 1")
     assert first in admin.run("return document.querySelector('.pair').innerText")
+    show_part(admin, "Export and changes")
+    wait_for(admin, button("section", "Undo the last change"))
     admin.run(f"{button('section', 'Undo the last change')}.click()")
+    wait_for(admin, "/version 3/.test(document.querySelector('.bases').innerText)")
+    show_part(admin, "Questions")
     wait_for(admin, "document.querySelectorAll('.pair').length === 0")
+
+
+def show_part(admin, said):
+    admin.run(f"{button('.choices', said)}.click()")
+
+
+def choose_file(admin, path):
+    root = admin.call("DOM.getDocument")["root"]["nodeId"]
+    field = admin.call("DOM.querySelector", nodeId=root, selector="[type=file]")["nodeId"]
+    admin.call("DOM.setFileInputFiles", nodeId=field, files=[str(path)])
+
+
+def test_a_file_is_looked_at_imported_tried_and_undone(admin, tmp_path):
+    table = tmp_path / "问答.csv"
+    rows = "问题,答案\n游泳馆几点开门？,早上六点开门。\n没有答案？,\n"
+    table.write_bytes(rows.encode("gb18030"))
+    go(admin, "knowledge")
+    wait_for(admin, button(".row", "Import a file"))
+    admin.run(f"{button('.row', 'Import a file')}.click()")
+    wait_for(admin, "document.querySelector('[type=file]')")
+    choose_file(admin, table)
+    admin.run("""const into = document.querySelector('[name=into]');
+        into.value = [...into.options].at(-1).value; into.dispatchEvent(new Event('change'));""")
+    wait_for(admin, "document.querySelector('[name=new-base]')")
+    admin.run("""const name = document.querySelector('[name=new-base]');
+        name.value = 'pool'; name.dispatchEvent(new Event('input'));""")
+    wait_for(admin, f"!{button('form', 'Look first')}.disabled")
+    admin.run(f"{button('form', 'Look first')}.click()")
+    wait_for(admin, "document.querySelector('.figures')")
+    told = admin.run("return document.querySelector('.figures').closest('section').innerText")
+    assert "GB18030" in told
+    assert "row 3" in told
+    assert "pool" not in admin.run("return document.querySelector('.bases').innerText")
+    admin.run(f"{button('section', 'Import')}.click()")
+    wait_for(admin, button("section", "Undo this import"), 60)
+    wait_for(admin, "/pool\\n1 answers/.test(document.querySelector('.bases').innerText)")
+    wait_for(admin, "document.querySelectorAll('.pair').length === 1")
+    admin.run(f"{button('section', 'Undo this import')}.click()")
+    wait_for(admin, "document.querySelectorAll('.pair').length === 0")
+    show_part(admin, "Export and changes")
+    wait_for(admin, button("section", "Delete the base"))
+    admin.run(f"{button('section', 'Delete the base')}.click()")
+    wait_for(admin, "!document.querySelector('.bases').innerText.includes('pool')")
 
 
 def test_a_session_is_seen_and_ended(admin, served_records):

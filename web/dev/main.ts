@@ -9,7 +9,7 @@ import face from "./face.jpg";
 import idle from "./idle.jpg";
 import adam from "./adam.jpg";
 import ruth from "./ruth.jpg";
-import { play } from "./scenes";
+import { NAMED, PERSONA, play } from "./scenes";
 import { ScriptedClient } from "./scripted";
 
 const query = new URLSearchParams(location.search);
@@ -42,6 +42,8 @@ const answers: Record<string, unknown> = {
       gender: name[1] === "f" ? "female" : "male",
     })),
   },
+  "/api/v1/persona": { persona: NAMED.includes(scene) ? PERSONA : null },
+  "/api/v1/privacy": { records: "unanswered", sound: false, retention_days: 90 },
   "/api/v1/suggestions": { language, questions: SUGGESTIONS[language] },
 };
 window.fetch = async (input) => {
@@ -79,7 +81,11 @@ await play(client, scene, language);
 await new Promise((done) => setTimeout(done, 300));
 if (scene === "rated") document.querySelector<HTMLButtonElement>(".thumbs button")?.click();
 if (scene === "settings") document.querySelector<HTMLButtonElement>("nav .round:last-child")?.click();
-if (scene === "history") document.querySelector<HTMLButtonElement>(".history")?.click();
+if (scene === "history" || scene === "forgotten") document.querySelector<HTMLButtonElement>(".history")?.click();
+if (scene === "forgotten") {
+  await new Promise((done) => setTimeout(done, 100));
+  document.querySelector<HTMLButtonElement>("dialog .clear button")?.click();
+}
 if (scene === "check") {
   document.querySelector<HTMLButtonElement>("nav .round:last-child")?.click();
   await new Promise((done) => setTimeout(done, 300));

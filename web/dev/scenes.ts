@@ -1,7 +1,7 @@
 /** The states that a page can be in, each brought about as a server would. */
 import { type Detail, sayDetail } from "../src/live/details";
 import type { Check, Language } from "../src/live/types";
-import type { TimedText } from "../src/protocol";
+import type { Persona, TimedText } from "../src/protocol";
 import type { ScriptedClient } from "./scripted";
 
 const found = (step: Check["step"], outcome: Check["outcome"], ...details: Detail[]): Check => ({
@@ -10,6 +10,13 @@ const found = (step: Check["step"], outcome: Check["outcome"], ...details: Detai
   detail: details.map((one) => sayDetail(one)).join("; "),
   details,
 });
+
+export const PERSONA: Persona = {
+  name: { zh: "小惠", en: "Xiaohui" },
+  greeting: {},
+};
+/** Scenes in which somebody is named. */
+export const NAMED = ["named", "greeting", "greeted", "long", "forgotten"];
 
 const TEXTS = {
   zh: {
@@ -22,6 +29,7 @@ const TEXTS = {
     source: "居民身份证办理指南",
     unsure: "想问的是下面哪一个？",
     candidates: ["身份证丢了怎么补办？", "身份证到期了怎么换？", "可以代办身份证吗？"],
+    greeting: "您好，我是小惠，由人工智能驱动。请问您要办什么事？",
     later: "那要等多久才能拿到新的身份证？",
     message: "the voice zf_xiaoxiao did not answer within 10 s; try again",
   },
@@ -35,10 +43,13 @@ const TEXTS = {
     source: "Guide to identity cards",
     unsure: "Which of these do you mean?",
     candidates: ["How do I replace a lost identity card?", "How do I renew an identity card?", "Can somebody else collect it for me?"],
+    greeting: "Hello, I am Xiaohui, and I am an AI. What can I do for you?",
     later: "And how long does it take until I get the new card?",
     message: "the voice af_heart did not answer within 10 s; try again",
   },
 };
+
+const LONG = "The Municipal Services Information Desk of the Old Town Hall";
 
 /** Words of a sentence at an even pace, as a voice would time them. */
 export function timeWords(text: string, from: number, language: Language): TimedText[] {
@@ -94,6 +105,16 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
     client.send({ type: "session.state", turn: 1, state: "idle" });
   }
 
+  function greet(): void {
+    client.send({ type: "turn.started", turn: 1, kind: "greeting", text: "" });
+    client.send({ type: "session.state", turn: 1, state: "speaking" });
+    client.send({ type: "sentence.started", turn: 1, index: 0, text: text.greeting, language, emotion: "neutral", intensity: 0.5 });
+    client.send({ type: "speech.marks", turn: 1, index: 0, words: timeWords(text.greeting, 0, language), visemes: [] });
+    client.clock = 1.7;
+  }
+
+  if (NAMED.includes(scene)) client.persona = PERSONA;
+  if (scene === "long") client.persona = { ...PERSONA, name: { zh: LONG, en: LONG } };
   switch (scene) {
     case "full":
       client.refuse = { code: "full", message: "", retryAfter: 20 };
@@ -108,7 +129,7 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
       client.refuse = { code: "failed", error: "StoreUnavailable", message: text.message };
       break;
   }
-  if (scene === "start") return;
+  if (scene === "start" || scene === "named") return;
   await client.connect({ language }).catch(() => undefined);
   switch (scene) {
     case "connecting":
@@ -130,6 +151,16 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
       break;
     case "speaking":
       speak();
+      break;
+    case "greeting":
+      greet();
+      break;
+    case "greeted":
+    case "long":
+      greet();
+      client.clock = 6;
+      client.send({ type: "turn.ended", turn: 1, reason: "complete", heard: text.greeting });
+      client.send({ type: "session.state", turn: 1, state: "idle" });
       break;
     case "answer":
     case "rated":
@@ -186,6 +217,7 @@ export async function play(client: ScriptedClient, scene: string, language: Lang
       break;
     case "settings":
     case "history":
+    case "forgotten":
       answer();
       break;
     case "check":

@@ -10,7 +10,7 @@ import {
   type Opening,
   type Problem,
 } from "../src/live/types";
-import type { ServerEvent } from "../src/protocol";
+import type { Persona, ServerEvent } from "../src/protocol";
 
 type Listeners = { [K in keyof LiveEvents]: Set<(value: LiveEvents[K]) => void> };
 /** An event without what is the same for all: sequence and version. */
@@ -26,6 +26,7 @@ export class ScriptedClient implements LiveClient {
   clock = 0;
   loudness = 0;
   refuse: Problem | null = null;
+  persona: Persona | null = null;
   checks: Check[] = [];
   readonly calls: [string, ...unknown[]][] = [];
   private seq = 0;
@@ -96,6 +97,7 @@ export class ScriptedClient implements LiveClient {
       fps: 25,
       sample_rate: 24000,
       idle_limit: 300,
+      persona: this.persona,
     });
   }
 
@@ -120,6 +122,12 @@ export class ScriptedClient implements LiveClient {
   interrupt(): void {
     this.calls.push(["interrupt"]);
     this.wait("");
+  }
+
+  forget(): void {
+    this.calls.push(["forget"]);
+    this.wait("");
+    this.send({ type: "history.cleared" });
   }
 
   async talk(pressed: boolean): Promise<void> {

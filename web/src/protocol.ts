@@ -9,6 +9,7 @@ export type ServerEvent =
   | SessionState
   | SessionChanged
   | SessionEnded
+  | HistoryCleared
   | TurnStarted
   | TranscriptPartial
   | TranscriptFinal
@@ -21,7 +22,18 @@ export type ServerEvent =
   | Failure
   | Pong;
 export type Command =
-  Ask | Say | Interrupt | Talk | SetMicrophone | Change | Playback | Ping | Feedback | Leave;
+  | Ask
+  | Say
+  | Greet
+  | Interrupt
+  | Talk
+  | SetMicrophone
+  | Change
+  | Playback
+  | Ping
+  | Forget
+  | Feedback
+  | Leave;
 
 /**
  * First event on every connection; after a reconnection it comes again.
@@ -60,6 +72,27 @@ export interface SessionStarted {
    * Seconds without a word after which the session ends.
    */
   idle_limit: number;
+  /**
+   * Who answers; null where nobody is named.
+   */
+  persona: Persona | null;
+}
+/**
+ * Who answers, where the server was given a persona.
+ */
+export interface Persona {
+  /**
+   * What people call it, in each language.
+   */
+  name: {
+    [k: string]: string;
+  };
+  /**
+   * What it says after `greet`; may lack a language.
+   */
+  greeting: {
+    [k: string]: string;
+  };
 }
 /**
  * What the face is doing; sent when it changes.
@@ -133,7 +166,26 @@ export interface SessionEnded {
   message: string;
 }
 /**
- * A question was accepted.
+ * What was said before this is forgotten; a page shows it no longer.
+ */
+export interface HistoryCleared {
+  v: 1;
+  /**
+   * Rises by one with each event of a session; a gap is a loss.
+   */
+  seq: number;
+  /**
+   * Seconds on the stream clock.
+   */
+  at: number;
+  /**
+   * Turn that it belongs to; 0 for none.
+   */
+  turn: number;
+  type: "history.cleared";
+}
+/**
+ * A question was accepted, or something is said without one.
  */
 export interface TurnStarted {
   v: 1;
@@ -150,7 +202,10 @@ export interface TurnStarted {
    */
   turn: number;
   type: "turn.started";
-  kind: "text" | "audio" | "script";
+  /**
+   * Question typed or spoken; text spoken as it is; the persona's greeting.
+   */
+  kind: "text" | "audio" | "script" | "greeting";
   /**
    * The question, when it was typed.
    */
@@ -452,6 +507,15 @@ export interface Say {
   text: string;
 }
 /**
+ * Somebody is there and can hear: the persona may greet.
+ *
+ * It does so once in a session, in the session's language, and not where something was asked before
+ * or no persona is set.
+ */
+export interface Greet {
+  type: "greet";
+}
+/**
  * Stop: silence at once.
  */
 export interface Interrupt {
@@ -505,6 +569,14 @@ export interface Playback {
 export interface Ping {
   type: "ping";
   sent: number;
+}
+/**
+ * Clear the history: what was said so far means nothing to later answers, nor does its mood.
+ *
+ * What is being said is broken off. Records that the operator keeps are not touched.
+ */
+export interface Forget {
+  type: "forget";
 }
 /**
  * What the user thinks of an answer.

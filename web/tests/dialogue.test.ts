@@ -36,6 +36,17 @@ describe("the dialogue", () => {
     expect(turns[0]).toMatchObject({ said: "一二三", ended: "interrupted" });
   });
 
+  it("knows a greeting from an answer", () => {
+    const turns: Turn[] = [];
+    send(turns, { type: "turn.started", kind: "greeting", text: "" });
+    send(turns, sentence(0, "您好。"));
+    send(turns, { type: "turn.started", kind: "text", text: "问", turn: 2 });
+    expect(turns).toMatchObject([
+      { isGreeting: true, question: "", said: "您好。" },
+      { isGreeting: false, question: "问" },
+    ]);
+  });
+
   it("makes no turn of what belongs to none", () => {
     const turns: Turn[] = [];
     send(turns, { type: "session.state", state: "thinking", turn: 3 });

@@ -30,7 +30,7 @@ let sent: { method: string; path: string; body: unknown }[];
 let shown: VueWrapper | null = null;
 
 beforeEach(() => {
-  keeping = { where: "/data/knowledge.db", stored: true, problem: "", bases: [stored("office_zh", ["zh"]), stored("office_en", ["en"])] };
+  keeping = { where: "/data/knowledge.db", stored: true, problem: "", bases: [stored("office_zh", ["zh"]), stored("office_en", ["en"])], largest_table: 64e6, largest_document: 100e6 };
   sent = [];
   replies = {};
   vi.stubGlobal("confirm", () => true);
@@ -178,6 +178,8 @@ describe("the bases", () => {
     const page = await openEnglish();
     await button(page, "Remove").trigger("click");
     await flushPromises();
+    await button(page, "Export and changes").trigger("click");
+    await flushPromises();
     await button(page, "Undo the last change").trigger("click");
     await flushPromises();
     await button(page, "Restore version 6").trigger("click");
@@ -188,6 +190,53 @@ describe("the bases", () => {
       `POST ${base}/restore?expect_version=7`,
     ]);
     expect(writes()[2]?.body).toEqual({ version: 6 });
+  });
+
+  it("go on with an import that began before the page was opened", async () => {
+    chooseLanguage("en");
+    const begun = {
+      id: KEYS[0], base: "office_en", file: "big.csv", options: { replace: false }, state: "writing", done: 4, total: 8, report: null, problem: null,
+      searched: false,
+    };
+    replies["GET /api/v1/knowledge/imports"] = { body: { imports: [{ ...begun, state: "done", id: KEYS[1] }, begun] } };
+    const page = await show(Knowledge);
+    await flushPromises();
+    expect(page.text()).toContain("Writing · big.csv");
+    expect(page.get("progress").attributes("value")).toBe("0.5");
+  });
+
+  it("keep what was chosen for an import while it is out of sight", async () => {
+    const page = await openEnglish();
+    const opener = button(page, ADMIN_WORDS.en.kept.imports.open);
+    await opener.trigger("click");
+    expect((page.get("[name=into]").element as HTMLSelectElement).value).toBe("office_en");
+    await page.get("[name=into]").setValue("office_zh");
+    await button(page, ADMIN_WORDS.en.kept.imports.close).trigger("click");
+    expect(document.activeElement).toBe(opener.element);
+    expect(page.get("[name=into]").isVisible()).toBe(false);
+    await opener.trigger("click");
+    expect((page.get("[name=into]").element as HTMLSelectElement).value).toBe("office_zh");
+  });
+
+  it("show documents, synonyms and what can be done with the whole, and what was searched for again", async () => {
+    replies["GET /api/v1/knowledge/bases/office_en/documents"] = { body: { version: 7, total: 0, documents: [] } };
+    replies["GET /api/v1/knowledge/bases/office_en/synonyms"] = { body: { version: 7, groups: [["car", "vehicle"]] } };
+    const page = await openEnglish();
+    const parts = ADMIN_WORDS.en.kept.parts;
+    await page.get("[type=search]").setValue("fee");
+    for (const [part, told] of [
+      [parts.documents, ADMIN_WORDS.en.kept.documents.none], [parts.synonyms, "vehicle"], [parts.changes, "Rename"],
+    ] as const) {
+      await button(page, part).trigger("click");
+      await flushPromises();
+      expect(page.text()).toContain(told);
+      expect(button(page, part).attributes("aria-pressed")).toBe("true");
+    }
+    expect(page.findAll("a[download]").map((one) => one.attributes("href"))).toContain(
+      "/api/v1/knowledge/bases/office_en/export?format=xlsx",
+    );
+    await button(page, parts.pairs).trigger("click");
+    expect((page.get("[type=search]").element as HTMLInputElement).value).toBe("fee");
   });
 
   it("show a conflict beside what was written", async () => {

@@ -32,6 +32,14 @@ describe("pacing", () => {
     expect(pacing.isEmpty).toBe(true);
   });
 
+  it("drops what was held back when the history is cleared", () => {
+    const { pacing } = make();
+    const cleared: ServerEvent = { ...base, turn: 0, at: 2, type: "history.cleared" };
+    expect(pacing.take(sentence(9))).toEqual([]);
+    expect(pacing.take(cleared)).toEqual([cleared]);
+    expect(pacing.isEmpty).toBe(true);
+  });
+
   it("lets through at once what is no matter of playing", () => {
     const { pacing } = make();
     const text: ServerEvent = { ...base, at: 9, type: "answer.text", text: "好" };

@@ -1,6 +1,6 @@
 import { flushPromises, mount } from "@vue/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { play } from "../dev/scenes";
+import { PERSONA, play } from "../dev/scenes";
 import { ScriptedClient } from "../dev/scripted";
 import { ref } from "vue";
 import App from "../src/App.vue";
@@ -309,6 +309,113 @@ describe("the page", () => {
     expect(stopped.get("section.stopped").text()).toContain("数据库没有响应");
     expect(stopped.get("section.stopped").text()).not.toMatch(/[a-z]{4}/);
     stopped.unmount();
+  });
+
+  it("names who answers, before the start and after, in the page's language", async () => {
+    vi.stubGlobal("fetch", async (path: string) =>
+      path === "/api/v1/persona" ? Response.json({ persona: PERSONA }) : new Response(null, { status: 404 }),
+    );
+    const page = await open("named");
+    expect(page.get("h1").text()).toBe("有问题，当面问小惠");
+    await page.get(".language").trigger("click");
+    expect(page.get("h1").text()).toBe("Ask Xiaohui face to face");
+    await page.get(".go").trigger("click");
+    await flushPromises();
+    expect(page.get(".bar .name").text()).toBe("Xiaohui");
+    page.unmount();
+  });
+
+  it("says that voices are recorded where they are, and only then lets them be kept", async () => {
+    const keeps = (sound: unknown) =>
+      vi.stubGlobal("fetch", async (path: string) =>
+        path === "/api/v1/privacy" ? Response.json({ sound }) : new Response(null, { status: 404 }),
+      );
+    keeps(true);
+    const page = await open();
+    expect(page.get(".start").text()).toContain("您说话时会录音");
+    expect(page.get(".start").text()).not.toContain("不会保存");
+    await page.get(".language").trigger("click");
+    expect(page.get(".start").text()).toContain("your voice is recorded");
+    await page.get(".go").trigger("click");
+    await flushPromises();
+    expect(calls("connect")).toEqual([[{ language: "en", may_keep_sound: true }]]);
+    page.unmount();
+    chooseLanguage("zh");
+    keeps(false);
+    const quiet = await open();
+    expect(quiet.get(".start").text()).toContain("您的声音不会保存；问答的文字可能留存");
+    expect(quiet.get(".start").text()).not.toContain("录音");
+    await quiet.get(".go").trigger("click");
+    await flushPromises();
+    expect(calls("connect")).toEqual([[{ language: "zh" }]]);
+    quiet.unmount();
+  });
+
+  it("promises nothing of voices while the server does not say", async () => {
+    const page = await open();
+    expect(page.get(".start").text()).toContain("由 AI 生成");
+    expect(page.get(".start").text()).not.toMatch(/声音不会|录音/);
+    page.unmount();
+  });
+
+  it("believes the session that nobody is named any more", async () => {
+    vi.stubGlobal("fetch", async (path: string) =>
+      path === "/api/v1/persona" ? Response.json({ persona: PERSONA }) : new Response(null, { status: 404 }),
+    );
+    const page = await open("live");
+    expect(page.find(".bar .name").exists()).toBe(false);
+    page.unmount();
+  });
+
+  it("says that it greets, offers questions after it, and asks no opinion of it", async () => {
+    const page = await open("greeting");
+    expect(page.get(".state p").text()).toBe("正在问候");
+    expect(page.get(".captions .line").text()).toContain("我是小惠");
+    page.unmount();
+    const after = await open("greeted");
+    expect(after.get(".state p").text()).toBe("请提问");
+    expect(after.get(".captions").text()).toBe("您好，我是小惠，由人工智能驱动。请问您要办什么事？");
+    expect(after.findAll(".suggestions .chip")).toHaveLength(2);
+    expect(after.find(".thumbs").exists()).toBe(false);
+    client.send({ type: "turn.started", turn: 2, kind: "text", text: "怎么走？" });
+    client.send({ type: "session.state", turn: 2, state: "thinking" });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(after.get(".state p").text()).toBe("正在想");
+    expect(after.find(".suggestions").exists()).toBe(false);
+    after.unmount();
+  });
+
+  it("clears the history with one button, and says so where the focus is", async () => {
+    const page = await open("history");
+    await page.get(".bar .history").trigger("click");
+    const sheet = page.get("dialog");
+    expect(sheet.findAll("li")).toHaveLength(1);
+    await sheet.get(".clear button").trigger("click");
+    await flushPromises();
+    expect(calls("forget")).toHaveLength(1);
+    expect(page.findAll(".history li")).toHaveLength(0);
+    expect(sheet.get(".empty").text()).toBe("对话已清空，之前说的不再作数。");
+    expect(document.activeElement).toBe(sheet.get(".empty").element);
+    expect(page.get(".captions").text()).toBe("");
+    expect(page.find(".thumbs").exists()).toBe(false);
+    expect(page.find(".bar .history").exists(), "focus has somewhere to go back to").toBe(true);
+    // What still comes of the turn that was cleared brings nothing back.
+    client.send({ type: "sentence.started", turn: 1, index: 2, text: "迟到。", language: "zh", emotion: "neutral", intensity: 0.5 });
+    client.send({ type: "turn.ended", turn: 1, reason: "interrupted", heard: "迟到。" });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(page.findAll(".history li")).toHaveLength(0);
+    page.unmount();
+  });
+
+  it("is cleared when the server says so", async () => {
+    const page = await open("failure");
+    expect(page.find(".notice").exists()).toBe(true);
+    client.send({ type: "history.cleared" });
+    await flushPromises();
+    expect(page.find(".notice").exists()).toBe(false);
+    expect(page.findAll(".history li")).toHaveLength(0);
+    expect(page.findAll(".suggestions .chip")).toHaveLength(2);
+    page.unmount();
   });
 
   it("tells in its language what the connection check found", async () => {

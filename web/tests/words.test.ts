@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fill, preferredLanguage } from "../src/words";
+import { chooseLanguage, fill, fillName, preferredLanguage } from "../src/words";
 import { en } from "../src/words/en";
 import { zh } from "../src/words/zh";
 
@@ -42,6 +42,15 @@ describe("texts", () => {
     expect(preferredLanguage(["zh-Hant-TW"])).toBe("zh");
     expect(preferredLanguage(["fr"])).toBe("en");
     expect(preferredLanguage([])).toBe("en");
+  });
+
+  it("set a name apart where the script changes", () => {
+    chooseLanguage("zh");
+    expect(fillName("当面问{name}", "小惠")).toBe("当面问小惠");
+    expect(fillName("当面问{name}", "Alex")).toBe("当面问 Alex");
+    expect(fillName("当面问{name}", "Élise")).toBe("当面问 Élise");
+    chooseLanguage("en");
+    expect(fillName("Ask {name} now", "Alex")).toBe("Ask Alex now");
   });
 
   it("take values", () => {

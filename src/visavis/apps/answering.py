@@ -18,7 +18,9 @@ from visavis.apps.recording import (
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
-    from visavis.core.types import Avatar
+    from visavis.core.types import Avatar, Language
+    from visavis.knowledge.live import LiveKnowledge
+    from visavis.stages.responders.told import Citation, Told
 
 LONGEST_QUESTION = 60.0
 """Seconds of a recorded question; nobody asks longer, and a wrong file is much longer."""
@@ -38,20 +40,24 @@ async def answer(
     """Answer a written or a recorded question into a video.
 
     Returns:
-        ``question`` and ``answer`` as texts, its ``outcome``, ``confidence`` and ``source`` where
-        the responder tells them, ``video`` and ``subtitles`` as paths, ``seconds`` of
-        the video, ``elapsed`` seconds of work, ``timings`` by stage.
+        ``question`` and ``answer`` as texts, the name of who answers as ``persona`` where there is
+        one, its ``outcome``, ``confidence`` and ``source`` where the responder tells them,
+        ``document``, ``place`` and ``score`` as ``passage`` where it does not answer and a document
+        may, ``video`` and ``subtitles`` as paths, ``seconds`` of the video, ``elapsed`` seconds of
+        work, ``timings`` by stage.
 
     Raises:
         Error: Anything between the question and the file.
     """
+    from visavis.apps.told_answers import RememberingResponder
     from visavis.media.audio import iterate_audio
 
     if audio is not None:
         check_length(audio, LONGEST_QUESTION, "cut the question out of it")
     loading = time.perf_counter()
+    responder = RememberingResponder(cast.responder)
     conversation = cast.open_conversation(
-        avatar=avatar, responder=True, recognizer=audio is not None
+        avatar=avatar, responder=responder, recognizer=audio is not None
     )
     notes = Notes()
     async with conversation:
@@ -70,7 +76,8 @@ async def answer(
     return {
         "question": turn.question,
         "answer": turn.answer.strip(),
-        **_cite(cast, turn.question),
+        **_name_persona(cast, turn.answer),
+        **_cite(cast, turn.question, responder.told),
         "video": str(output),
         "subtitles": [str(path) for path in files],
         "seconds": round(writer.duration, 2),
@@ -80,19 +87,57 @@ async def answer(
     }
 
 
-def _cite(cast: Cast, question: str) -> dict[str, Any]:
-    """Ask a responder that can tell where its answer comes from."""
+def _name_persona(cast: Cast, answer: str) -> dict[str, str]:
+    """Say who answers, in the language of the answer, where the responder is somebody."""
+    from visavis.core.language import detect_language
+    from visavis.stages.responders.persona import Persona
+
+    persona = getattr(cast.responder, "persona", None)
+    if not isinstance(persona, Persona):
+        return {}
+    return {"persona": persona.name[detect_language(answer, cast.settings.language)]}
+
+
+def _cite(cast: Cast, question: str, told: Told | None) -> dict[str, Any]:
+    """Say where the answer comes from; a responder that did not tell is asked, where it can be."""
     from visavis.core.types import Message
 
+    if told is not None:
+        stored = getattr(told.stored, "source", "")
+        return {
+            "outcome": told.outcome,
+            "confidence": round(told.confidence, 3),
+            "source": stored or "; ".join(_name_source(one) for one in told.citations),
+        }
     explain = getattr(cast.responder, "answer", None)
     if explain is None:
         return {}
     found = explain([Message("user", question)])
-    return {
+    cited: dict[str, Any] = {
         "outcome": found.outcome,
         "confidence": round(found.confidence, 3),
         "source": found.source,
     }
+    knowledge = getattr(cast.responder, "knowledge", None)
+    if found.outcome != "answer" and knowledge is not None:
+        cited |= _find_passage(knowledge, question, found.language)
+    return cited
+
+
+def _name_source(cited: Citation) -> str:
+    return ", ".join(dict.fromkeys(part for part in (cited.title, cited.place, cited.url) if part))
+
+
+def _find_passage(knowledge: LiveKnowledge, question: str, language: Language) -> dict[str, Any]:
+    """Look whether a document may hold the answer that the stored pairs do not."""
+    from visavis.knowledge.passages import PassageSearch
+    from visavis.stages.responders.persona_responder import THRESHOLD
+
+    best = next(iter(PassageSearch(knowledge).search_documents(question, language, 1)), None)
+    if best is None or best.score < THRESHOLD:
+        return {}
+    passage = {"document": best.source, "place": best.place, "score": round(best.score, 3)}
+    return {"passage": passage}
 
 
 def check_length(audio: Path, longest: float, advice: str) -> None:

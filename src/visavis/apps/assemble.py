@@ -291,6 +291,7 @@ class Cast:
                 stage,
                 store=settings.knowledge,
                 only=settings.base_names,
+                reranker=settings.reranker,
                 persona=settings.persona,
             )
             self._responder = made
@@ -301,10 +302,14 @@ class Cast:
         if not self.settings.mood:
             return responder
         from visavis.knowledge.live import share_encoder
+        from visavis.stages.mood.answer_marking import AnswerMarker
         from visavis.stages.mood.reader import MoodReader
         from visavis.stages.responders.attuned import AttunedResponder
 
-        return AttunedResponder(responder, MoodReader(share_encoder()))
+        encoder = share_encoder()
+        persona = getattr(self.responder, "persona", None)
+        usual: Emotion = persona.emotion if persona is not None else "neutral"
+        return AttunedResponder(responder, MoodReader(encoder), AnswerMarker(encoder), usual)
 
     def choose_voices(self, avatar: Avatar) -> dict[Language, str]:
         """Choose a voice for each language: the one asked for, else set, else the avatar's.
@@ -327,11 +332,11 @@ class Cast:
         *,
         avatar: Avatar | None = None,
         voice: bool = True,
-        responder: bool = False,
+        responder: bool | Responder = False,
         recognizer: bool = False,
         hub: EventHub | None = None,
     ) -> Conversation:
-        """Put a conversation together from the stages that are needed."""
+        """Put a conversation together from the stages that are needed, or that are given."""
         from visavis.pipeline.conversation import Conversation
         from visavis.pipeline.manner import Manner
 
@@ -345,7 +350,7 @@ class Cast:
         return Conversation(
             self.open_performance(avatar),
             self.router if voice else None,
-            self.attune(self.responder) if responder else None,
+            self.attune(self.responder if responder is True else responder) if responder else None,
             self.recognizer if recognizer else None,
             manner=manner,
             hub=hub,

@@ -15,9 +15,18 @@ def print_answer(result: Mapping[str, Any]) -> None:
         click.echo(f"heard     {result['question']}")
     else:
         click.echo(f"question  {result['question']}")
+    if result.get("persona"):
+        click.echo(f"persona   {result['persona']}")
     click.echo(f"answer    {result['answer']}")
     if result.get("source"):
         click.echo(f"source    {result['source']}")
+    if passage := result.get("passage"):
+        where = " · ".join(part for part in (passage["document"], passage["place"]) if part)
+        plain = "".join(c if c.isprintable() else " " for c in where)
+        click.echo(
+            f"note      a document may hold the answer: {plain}; documents are answered from with"
+            " VISAVIS_PERSONA and a language model, see docs/knowledge.md"
+        )
     print_files(result)
     timings: Mapping[str, Mapping[str, float]] = result["timings"]
     first = timings.get("animator", {}).get("first")

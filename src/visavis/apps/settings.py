@@ -29,6 +29,7 @@ class Settings:
         knowledge: Store of the bases that are answered from: a path or postgresql://…; empty for the
             user's own.
         bases: Names of those bases, by commas; empty for all of the store.
+        reranker: Folder of a cross-encoder that orders what is found in them; empty for none.
         animator: Stage that shows the face.
         weights: What the animator draws with, where it needs a choice; empty for the avatar's own.
         enhancer: Stage that sharpens what the animator draws; empty for none.
@@ -55,6 +56,7 @@ class Settings:
     mood: bool = True
     knowledge: str = ""
     bases: str = ""
+    reranker: str = ""
     animator: str = "puppet"
     weights: str = ""
     enhancer: str = ""

@@ -11,11 +11,13 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import openpyxl
 import pytest
 from fastapi import FastAPI
 from simulated_days import simulate
@@ -78,7 +80,8 @@ ROUTES = [
     ("GET", "/overview"), ("GET", "/now"), ("GET", "/unanswered"), ("GET", "/unanswered.csv"),
     ("GET", "/feedback"), ("GET", "/sessions"), ("GET", "/jobs"), ("GET", "/export.jsonl"),
     ("GET", "/export/turns.csv"), ("POST", "/purge"), ("POST", "/unanswered/review"),
-    ("POST", "/sessions/x/end"), ("DELETE", "/sessions/x"),
+    ("POST", "/sessions/x/end"), ("DELETE", "/sessions/x"), ("GET", "/export.xlsx"),
+    ("DELETE", "/sessions/x/turns/1"), ("GET", "/sessions/x/turns/1/audio"),
     ("POST", f"/gaps/{'0' * 32}/answer"),
 ]  # fmt: skip
 
@@ -220,11 +223,47 @@ async def test_everything_is_exported(client: httpx.AsyncClient, house: House) -
     assert (await client.get(f"{ADMIN}/export/jobs.csv")).status_code == 422
 
 
+async def test_a_workbook_has_all_and_runs_nothing(client: httpx.AsyncClient, house: House) -> None:
+    evil = '=HYPERLINK("http://bad.example","x")'
+    one = asked(1, evil, answer="答\x0b案", latencies={"first_sound": 1.5})
+    await house.store.write([SessionRecord("s", NOW, "mei", "zh", ended=NOW + 9), one])
+    await house.store.write([FeedbackRecord("s", 1, "up", NOW, "@好")])
+    response = await client.get(f"{ADMIN}/export.xlsx")
+    assert "visavis-records.xlsx" in response.headers["content-disposition"]
+    book = openpyxl.load_workbook(io.BytesIO(response.content))
+    assert book.sheetnames == ["sessions", "turns", "feedback"]
+    tables = {
+        sheet.title: [
+            dict(zip((cell.value for cell in sheet[1]), row, strict=True))
+            for row in sheet.iter_rows(min_row=2)
+        ]
+        for sheet in book
+    }
+    (turn,) = tables["turns"]
+    assert (turn["question"].value, turn["question"].data_type) == (evil, "s")
+    assert turn["answer"].value == "答 案"
+    assert turn["first_sound"].value == 1.5
+    assert "question_key" not in turn
+    (session,) = tables["sessions"]
+    seconds = session["ended"].value - session["created"].value
+    assert seconds.total_seconds() == pytest.approx(9, abs=1)
+    assert session["created"].value == datetime.fromtimestamp(NOW, UTC).replace(
+        microsecond=0, tzinfo=None
+    )
+    assert tables["feedback"][0]["comment"].value == "@好"
+
+
 async def test_records_are_deleted(client: httpx.AsyncClient, house: House) -> None:
     old = NOW - 40 * 86_400
     await house.store.write(
         [SessionRecord("old", old), SessionRecord("new", NOW), SessionRecord("one", NOW)]
     )
+    await house.store.write([asked(1, "a"), asked(2, "b")])
+    assert (await client.delete(f"{ADMIN}/sessions/s/turns/1")).status_code == 204
+    assert (await client.delete(f"{ADMIN}/sessions/s/turns/1")).status_code == 404
+    assert (await client.delete(f"{ADMIN}/sessions/s/turns/0")).status_code == 422
+    assert [turn.question for turn in await house.store.list_turns()] == ["b"]
+    assert (await client.delete(f"{ADMIN}/sessions/s")).status_code == 204
     assert (await client.delete(f"{ADMIN}/sessions/one")).status_code == 204
     assert (await client.delete(f"{ADMIN}/sessions/one")).status_code == 404
     response = await client.post(f"{ADMIN}/purge", json={"older_than_days": 30})

@@ -341,7 +341,7 @@ def microphone(session: LiveSession, seconds: float, loud: float) -> None:
 async def test_a_spoken_question_is_heard_and_answered(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch, mode: Any
 ) -> None:
-    monkeypatch.setattr("visavis.apps.server.sessions.session.ModelEars", LoudEars)
+    monkeypatch.setattr("visavis.apps.server.sessions.setup.ModelEars", LoudEars)
     threads = threading.active_count()
     session = await sessions.open(microphone=mode)
     async with session.events() as reader:
@@ -375,7 +375,7 @@ async def test_a_spoken_question_is_heard_and_answered(
 async def test_speech_interrupts_the_face(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("visavis.apps.server.sessions.session.ModelEars", LoudEars)
+    monkeypatch.setattr("visavis.apps.server.sessions.setup.ModelEars", LoudEars)
     session = await sessions.open(microphone="open")
     async with session.events() as reader:
         microphone(session, 0.2, 0.0)  # the models are made with the first sound
@@ -392,7 +392,7 @@ async def test_speech_interrupts_the_face(
 async def test_a_cough_makes_the_face_pause_and_lose_nothing(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("visavis.apps.server.sessions.session.ModelEars", LoudEars)
+    monkeypatch.setattr("visavis.apps.server.sessions.setup.ModelEars", LoudEars)
     session = await sessions.open(microphone="open")
     async with session.events() as reader, session.watch(400) as ticks:
         microphone(session, 0.2, 0.0)

@@ -95,7 +95,7 @@ async def test_a_turn_from_its_events(store: Store) -> None:
     assert before <= found[1].time <= time.time()
     assert replace(found[1], time=0.0) == TurnRecord(
         "s", 1, 0.0, "audio", "我的电话[phone]，狗怎么上户口", True, "refusal", 0.25, "如何上户口",
-        "户籍", "zh", {"first_sound": 1.25}, "interrupted", 0.5,
+        "户籍", "zh", {"first_sound": 1.25}, "interrupted", 0.5, "先登记，再取证。",
     )  # fmt: skip
     session = await store.get_session("s")
     assert session is not None
@@ -117,10 +117,25 @@ async def test_question_texts_are_kept_as_the_policy_says(
     found = await record(store, policy, *told, *turn(6, "欢迎光临", "", kind="script"))
     assert {n for n, t in found.items() if t.question is not None} == kept
     assert not any("138" in (t.question or "") for t in found.values())
+    answered = {1, 2, 3, 4} if policy == "all" else set()
+    assert {n: t.answer for n, t in found.items() if t.answer} == dict.fromkeys(
+        answered, "先登记，再取证。"
+    )
     assert {n: t.outcome for n, t in found.items()} == dict(enumerate((*outcomes, ""), 1))
     session = await store.get_session("s")
     assert session is not None
     assert session.turns == 5
+
+
+async def test_an_answer_is_kept_shortened_and_without_numbers(store: Store) -> None:
+    said = events.AnswerText(turn=1, text="Your number 13800138000 is noted. ")
+    endless = [events.AnswerText(turn=1, text="And so on. ") for _ in range(1_000)]
+    told = [*turn(1, "a", "")[:1], said, *endless, events.TurnEnded(turn=1, reason="complete")]
+    found = await record(store, "all", *told)
+    assert found[1].answer is not None
+    assert found[1].answer.startswith("Your number [phone] is noted. And so on. And")
+    assert len(found[1].answer) <= 2_000
+    assert found[1].heard == 1.0
 
 
 async def test_the_file_holds_nothing_that_was_not_to_be_kept(tmp_path) -> None:
@@ -143,6 +158,29 @@ async def test_feedback_is_redacted_and_dropped_where_no_text_is_kept(store: Sto
         (given, _), *rest = await store.list_feedback()
         assert replace(given, time=0.0) == FeedbackRecord("s", 1, "down", 0.0, comment)
         assert not rest
+
+
+async def test_what_grows_too_old_while_the_server_runs_is_deleted(
+    place: Place, monkeypatch
+) -> None:
+    monkeypatch.setattr(recording, "SETTLE", 0.05)
+    monkeypatch.setattr(recording, "DAY", 0.1)
+    store = place.make_store(retention_days=30)
+    await store.open()
+    now = time.time()
+    await store.write([SessionRecord("old", now - 31 * 86_400), SessionRecord("new", now)])
+    await store.write([TurnRecord("old", 1, now - 31 * 86_400, question="a", answer="b")])
+    assert await store.count() == {"sessions": 2, "turns": 1, "feedback": 0}
+    recorder = Recorder(store, "none", pause=0.01)
+    recorder.open()
+    for _ in range(100):
+        if (await store.count())["sessions"] == 1:
+            break
+        await asyncio.sleep(0.05)
+    await recorder.close()
+    assert [session.id for session in await store.list_sessions()] == ["new"]
+    assert await store.list_turns() == []
+    await store.close()
 
 
 async def test_a_figure_that_comes_after_the_end_is_kept(store: Store, monkeypatch) -> None:

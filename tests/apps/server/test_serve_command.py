@@ -147,6 +147,23 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in result.output
 
 
+def test_who_starts_it_is_told_that_sound_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {}
+    for audio in ("no", "yes"):
+        monkeypatch.setenv("VISAVIS_SERVER_AUDIO", audio)
+        monkeypatch.setenv("VISAVIS_SERVER_RECORDS", "all")
+        command = ["serve", "--host", "192.0.2.1", "--data", str(tmp_path)]
+        said[audio] = CliRunner().invoke(main, command).output
+    assert "sound of questions is kept for 90 days, 500 MB at most" in said["yes"]
+    assert "sound" not in said["no"]
+    monkeypatch.delenv("VISAVIS_SERVER_RECORDS")
+    result = CliRunner().invoke(main, ["serve", "--data", str(tmp_path)])
+    assert result.exit_code == 4
+    assert "only together with VISAVIS_SERVER_RECORDS=all" in result.output
+
+
 @pytest.mark.parametrize("host", ["nobody.invalid", "192.0.2.1", "x" * 300])
 def test_an_address_that_is_not_here(host: str) -> None:
     with pytest.raises(ConfigError, match=r"127\.0\.0\.1"):

@@ -36,6 +36,7 @@ TURN = TurnRecord(
     latencies={"first_sound": 1.25, "silence": 0.125},
     ended="interrupted",
     heard=0.5,
+    answer="请到派出所办理",
 )
 
 
@@ -102,6 +103,37 @@ async def test_deleting_a_session_takes_its_turns_along(store: Store) -> None:
     assert await store.delete_session("a")
     assert not await store.delete_session("a")
     assert await store.count() == {"sessions": 1, "turns": 1, "feedback": 0}
+
+
+async def test_one_question_is_deleted_and_its_neighbours_stay(store: Store) -> None:
+    about = [FeedbackRecord("a", n, "down", NOW, "x") for n in (1, 2)]
+    await store.write([TURN, replace(TURN, number=2), replace(TURN, session="b"), *about])
+    assert await store.delete_turn("a", 1)
+    assert {(t.session, t.number) for t in await store.list_turns()} == {("a", 2), ("b", 1)}
+    assert [given.turn for given, _ in await store.list_feedback()] == [2]
+    assert not await store.delete_turn("a", 1)
+    assert not await store.delete_turn("nobody", 2)
+
+
+@pytest.mark.parametrize("which", ["turn", "session"])
+async def test_what_is_deleted_singly_is_overwritten_too(tmp_path: Path, which: str) -> None:
+    store = Store(tmp_path / "data")
+    await store.open()
+    secret = "das-geheimnis-der-frage"
+    await store.write([replace(TURN, question=secret, answer=secret), replace(TURN, session="b")])
+
+    def held() -> bool:
+        files = (tmp_path / "data").glob("visavis.sqlite3*")
+        return secret.encode() in b"".join(file.read_bytes() for file in files)
+
+    assert held()
+    if which == "turn":
+        assert await store.delete_turn("a", 1)
+    else:
+        assert await store.delete_session("a")
+    assert not held()
+    assert len(await store.list_turns()) == 1
+    await store.close()
 
 
 async def test_what_is_too_old_is_gone_when_the_store_opens(place: Place) -> None:

@@ -57,3 +57,7 @@ export function bytes(value: number): string {
     maximumFractionDigits: n < 10 && unit ? 1 : 0,
   }).format(n);
 }
+
+/** Where a passage stands. The place in a text is the path of its headings, which may say all by itself. */
+export const locate = (under: string, place: string): string =>
+  place.includes(under) ? place : [under, place].filter(Boolean).join(" · ");

@@ -1,7 +1,8 @@
 import { onBeforeUnmount, onMounted, ref } from "vue";
-import { words } from "../words";
+import { language, words } from "../words";
 import { explainError, explainProblem } from "../words/explain";
 import { ApiError } from "./api";
+import { sayProblem } from "./importProblems";
 
 /** The last trouble of any request; null while all is well. The shell shows it. */
 export const trouble = ref<ApiError | null>(null);
@@ -10,7 +11,7 @@ export const trouble = ref<ApiError | null>(null);
 export function describe({ trouble: kind, code, message }: ApiError): string {
   if (kind === "unreachable") return explainProblem(words.value, { code: "unreachable", message }).title;
   const { title, said } = explainError(words.value, code, message);
-  return said || `${title} – ${message}`;
+  return said || `${title} – ${sayProblem(message, language.value)}`;
 }
 
 /** Run a request for a form, which shows by itself why the server refused it. */
@@ -39,16 +40,29 @@ export async function ask<T>(work: () => Promise<T>): Promise<T | undefined> {
 /** Do something now and again every so many seconds, but only while the page is seen. */
 export function usePolling(work: () => Promise<unknown>, every: number): () => Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let running = false;
+  let running: Promise<void> | null = null;
+  let queued: Promise<void> | null = null;
   let stopped = false;
 
-  async function turn(): Promise<void> {
-    clearTimeout(timer);
-    if (running || stopped) return;
-    running = true;
+  async function once(): Promise<void> {
     await work();
-    running = false;
-    if (!stopped && !document.hidden) timer = setTimeout(turn, every * 1000);
+    running = null;
+    if (!stopped && !queued && !document.hidden) timer = setTimeout(turn, every * 1000);
+  }
+
+  function turn(): Promise<void> {
+    clearTimeout(timer);
+    if (stopped) return Promise.resolve();
+    // Whoever asks while a look goes on has changed something since, and must see it.
+    if (running) {
+      queued ??= running.then(() => {
+        queued = null;
+        return turn();
+      });
+      return queued;
+    }
+    running = once();
+    return running;
   }
 
   const look = () => {

@@ -169,6 +169,9 @@ export interface Keeping {
   /** Why nothing can be changed; empty if it can. */
   problem: string;
   bases: KeptBase[];
+  /** Bytes of a file of pairs, and of a document, that is imported. */
+  largest_table: number;
+  largest_document: number;
 }
 
 export const ATTACHMENT_KINDS = ["link", "phone", "office"] as const;

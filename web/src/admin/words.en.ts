@@ -1,6 +1,8 @@
 import type { AdminWords } from "./words.zh";
+import { knowledge as kept } from "./knowledge.en";
 
 export const en: AdminWords = {
+  kept,
   title: "Admin",
   tabs: {
     overview: "Overview",
@@ -148,7 +150,7 @@ export const en: AdminWords = {
     csv: "Download CSV",
   },
   knowledge: {
-    lead: "All answers come from here. A change is answered from a second or two later, and every change can be undone.",
+    lead: "All answers come from here. A change is answered from a second or two later, and every change inside a base can be undone.",
     samples: "Answers come from the shipped samples. The first change copies them into a base of your own ({where}), so that nothing disappears.",
     copied: "The samples were copied into a store of your own first; answers come from it in a minute or two.",
     cannot: "Nothing can be changed here: {reason}",
@@ -264,7 +266,7 @@ export const en: AdminWords = {
     rowNames: { sessions: "sessions", turns: "questions", feedback: "feedback" },
     recorder: "Writing",
     recorderNote: "{written} written, {waiting} waiting, {dropped} lost",
-    privacy: "Users' sound and picture, full answers and IP addresses are never on record.",
+    privacy: "Users' pictures and IP addresses are never on record; answers only where all texts are kept, and the sound of questions only where that was switched on as well.",
     export: "Export",
     purge: "Delete",
     purgeOlder: "Delete what is older than {days} days",

@@ -1,4 +1,7 @@
+import { knowledge as kept } from "./knowledge.zh";
+
 export const zh = {
+  kept,
   title: "管理",
   tabs: { overview: "概览", unanswered: "未答问题", knowledge: "知识库", feedback: "反馈", sessions: "会话", records: "数据" },
   tabsLabel: "页面",
@@ -139,7 +142,7 @@ export const zh = {
     csv: "下载 CSV",
   },
   knowledge: {
-    lead: "回答都出自这里。改完一两秒后就按新的回答，每次修改都可以撤销。",
+    lead: "回答都出自这里。改完一两秒后就按新的回答，库里的每次修改都可以撤销。",
     samples: "现在用的是自带的示例。第一次修改时会先把示例复制到您自己的知识库（{where}），什么都不会丢。",
     copied: "示例已先复制到您自己的知识库，一两分钟后换用它来回答。",
     cannot: "这里不能修改：{reason}",
@@ -255,7 +258,7 @@ export const zh = {
     rowNames: { sessions: "会话", turns: "提问", feedback: "反馈" } as Record<string, string>,
     recorder: "写入",
     recorderNote: "已写 {written}，等待 {waiting}，丢失 {dropped}",
-    privacy: "记录里没有用户的声音和画面、回答全文、IP 地址。",
+    privacy: "记录里没有用户的画面和 IP 地址；只有设为全部保存时才有回答的文字，另外开启录音后才有提问的声音。",
     export: "导出",
     purge: "删除",
     purgeOlder: "删除早于 {days} 天的记录",

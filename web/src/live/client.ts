@@ -13,16 +13,8 @@ import { toLiveError } from "./problems";
 import { Server, type Opened } from "./server";
 import { Turns } from "./turns";
 import { LiveError } from "./types";
-import type {
-  Check,
-  Connection,
-  Figures,
-  LiveClient,
-  LiveEvents,
-  Microphone,
-  Opening,
-  Problem,
-} from "./types";
+import type { Check, Connection, Figures, LiveClient, LiveEvents } from "./types";
+import type { Microphone, Opening, Problem } from "./types";
 import { makeMedia } from "./ways";
 
 const TELL_EVERY = 1_000;
@@ -56,7 +48,6 @@ class Client implements LiveClient {
   private readonly turns = new Turns();
   private readonly outbox = new Outbox((question) => this.emitter.emit("waiting", question));
   private readonly device = new Device(() => this.loseMicrophone());
-  private readonly pings = new Set<number>();
   private player: Player | null = null;
   private opened: Opened | null = null;
   private events: EventsSocket | null = null;
@@ -64,6 +55,8 @@ class Client implements LiveClient {
   private state: Lines["session"] = "none";
   private isOpen = false;
   private pressed = false;
+  /** The session has a persona that has not greeted. */
+  private mayGreet = false;
   /** Rises with each session; what carries an older number is stale. */
   private epoch = 0;
   private ended: Problem | null = null;
@@ -147,6 +140,7 @@ class Client implements LiveClient {
     this.player.speak();
     this.player.element.muted = false;
     await this.player.play();
+    this.greet();
   }
 
   ask(text: string): void {
@@ -162,6 +156,12 @@ class Client implements LiveClient {
     this.hushIfTalking();
     this.outbox.clear();
     this.send({ type: "interrupt" });
+  }
+
+  forget(): void {
+    this.hushIfTalking();
+    this.outbox.clear();
+    this.send({ type: "forget" });
   }
 
   async talk(pressed: boolean): Promise<void> {
@@ -250,23 +250,14 @@ class Client implements LiveClient {
             reject(new LiveError(this.ended ?? gone));
             this.finish(this.ended ?? gone);
           },
-          ping: () => this.ping(),
+          ping: () => this.clock.ask(),
         },
       );
     });
   }
 
-  private ping(): number {
-    const sent = performance.now() / 1000;
-    this.pings.add(sent);
-    if (this.pings.size > 10) this.pings.delete(Math.min(...this.pings));
-    return sent;
-  }
-
   private take(event: ServerEvent): void {
-    // Others may listen to the session; their pongs come here too.
-    if (event.type === "pong" && this.pings.delete(event.sent))
-      this.clock.note(event.sent, performance.now() / 1000, event.at);
+    if (event.type === "pong") this.clock.hear(event);
     if (event.type === "session.ended") {
       const { reason, message } = event;
       this.ended = { code: "ended", reason, message };
@@ -286,6 +277,7 @@ class Client implements LiveClient {
   /** The events line stands, for the first time or again. */
   private join(event: SessionStarted): void {
     this.isOpen = true;
+    if (this.state === "opening") this.mayGreet = !!event.persona;
     if (this.state === "open") {
       if (event.microphone !== this.microphone)
         this.send({ type: "microphone", mode: this.microphone });
@@ -306,6 +298,7 @@ class Client implements LiveClient {
       came: () => {
         this.smooth.reset();
         this.settle(null);
+        this.greet();
         if (this.device.isOpen) void this.useDevice().then(() => this.applyMicrophone());
       },
       broke: () => {
@@ -322,6 +315,13 @@ class Client implements LiveClient {
     this.state = "open";
     this.problem = problem;
     this.show();
+  }
+
+  /** Let the persona greet, once in a session and not before it is heard. */
+  private greet(): void {
+    if (!this.mayGreet || !this.media || this.player?.element.muted) return;
+    this.mayGreet = false;
+    this.send({ type: "greet" });
   }
 
   private async useDevice(): Promise<void> {
@@ -386,11 +386,10 @@ class Client implements LiveClient {
     this.device.close();
     this.player?.speak();
     this.turns.reset();
-    this.pings.clear();
     this.clock.reset();
     this.smooth.reset();
     this.events = this.carrier = this.opened = this.ended = this.problem = null;
-    this.isOpen = this.pressed = false;
+    this.isOpen = this.pressed = this.mayGreet = false;
     this.session = "";
     this.microphone = "off";
   }

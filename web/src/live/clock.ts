@@ -1,4 +1,7 @@
+import type { Pong } from "../protocol";
+
 const KEPT = 12;
+const ASKED = 10;
 const WORTH = 0.02;
 
 /**
@@ -9,6 +12,20 @@ export class ServerClock {
   private samples: { offset: number; trip: number }[] = [];
   private offset: number | null = null;
   private best = 0;
+  private readonly asked = new Set<number>();
+
+  /** The local time now, for a ping that is sent with it. */
+  ask(): number {
+    const sent = performance.now() / 1000;
+    this.asked.add(sent);
+    if (this.asked.size > ASKED) this.asked.delete(Math.min(...this.asked));
+    return sent;
+  }
+
+  /** Take a pong as it comes; others may listen to the session, whose pongs come here too. */
+  hear(pong: Pong): void {
+    if (this.asked.delete(pong.sent)) this.note(pong.sent, performance.now() / 1000, pong.at);
+  }
 
   /** Seconds there and back, the least of late; null before the first pong. */
   get roundTrip(): number | null {
@@ -40,6 +57,7 @@ export class ServerClock {
   reset(): void {
     this.samples = [];
     this.offset = null;
+    this.asked.clear();
   }
 }
 

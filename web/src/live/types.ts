@@ -16,6 +16,8 @@ export interface Opening {
   language?: Language | "auto";
   emotion?: Emotion | "auto";
   microphone?: Microphone;
+  /** Whoever speaks was told that the sound of questions is kept. */
+  may_keep_sound?: boolean;
 }
 
 /**
@@ -146,6 +148,9 @@ export interface LiveClient {
   ask(text: string): void;
   /** Stop what is said; a question that waits is taken back. */
   interrupt(): void;
+
+  /** Clear the history, here and there; what is being said stops, and a question that waits is taken back. */
+  forget(): void;
 
   /** Hold and release the push-to-talk button; asks for the microphone when it is first pressed. */
   talk(pressed: boolean): Promise<void>;

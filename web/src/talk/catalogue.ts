@@ -1,4 +1,5 @@
 import type { Language } from "../live/types";
+import type { Persona } from "../protocol";
 
 /** A face that may be chosen. */
 export interface Face {
@@ -54,6 +55,18 @@ export async function readVoices(): Promise<Voice[] | null> {
       gender: one.gender === "female" || one.gender === "male" ? one.gender : "unknown",
     })) ?? null
   );
+}
+
+/** Who answers in every session; null where nobody is named. */
+export async function readPersona(): Promise<Persona | null> {
+  const answer = (await read("/api/v1/persona")) as { persona?: Persona | null } | null;
+  return answer?.persona ?? null;
+}
+
+/** Whether the server keeps the sound of questions; null where it does not say. */
+export async function readKeepsSound(): Promise<boolean | null> {
+  const answer = (await read("/api/v1/privacy")) as { sound?: unknown } | null;
+  return typeof answer?.sound === "boolean" ? answer.sound : null;
 }
 
 /** Questions that can be answered; empty where the server has none to offer. */

@@ -1,8 +1,9 @@
 import type { AnswerSources, ServerEvent, Source, TurnEnded } from "../protocol";
 
-/** A question and its answer. */
+/** A question and its answer, or a greeting, which answers none. */
 export interface Turn {
   turn: number;
+  isGreeting: boolean;
   question: string;
   /** What was said of the answer so far. */
   said: string;
@@ -21,6 +22,7 @@ export function follow(turns: Turn[], event: ServerEvent): void {
     if (event.type !== "turn.started" && event.type !== "transcript.final") return;
     turns.push({
       turn: event.turn,
+      isGreeting: event.type === "turn.started" && event.kind === "greeting",
       question: "",
       said: "",
       outcome: null,

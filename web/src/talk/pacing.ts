@@ -20,6 +20,7 @@ export class Pacing {
     const breaksOff =
       (event.type === "turn.ended" && event.reason !== "complete") ||
       (event.type === "session.state" && (event.state === "listening" || event.state === "thinking")) ||
+      event.type === "history.cleared" ||
       event.type === "session.ended" ||
       event.type === "session.started";
     if (breaksOff) return [...this.breakOff(), event];

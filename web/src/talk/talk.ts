@@ -1,6 +1,6 @@
 import { computed, reactive, ref, shallowRef, watch } from "vue";
 import { type Connection, LiveError, type LiveClient, type Opening, type Problem } from "../live/types";
-import type { Failure, LatencyMark, ServerEvent, SessionChanged } from "../protocol";
+import type { Failure, LatencyMark, Persona, ServerEvent, SessionChanged } from "../protocol";
 import { type Caption, Captions } from "./captions";
 import { type Turn, follow } from "./dialogue";
 import { Pacing } from "./pacing";
@@ -30,6 +30,10 @@ export function createTalk(client: LiveClient) {
   /** The typed question that has not reached the server. */
   const waiting = ref(client.waiting);
   const asked = ref("");
+  /** Who answers; undefined before the first session. */
+  const persona = shallowRef<Persona | null | undefined>(undefined);
+  /** The history was cleared in this session. */
+  const cleared = ref(false);
 
   const captions = new Captions();
   const pacing = new Pacing(() => client.now());
@@ -45,6 +49,14 @@ export function createTalk(client: LiveClient) {
   function silence(): void {
     captions.clear();
     caption.value = null;
+  }
+
+  function clear(): void {
+    turns.length = 0;
+    asked.value = "";
+    heard.value = "";
+    failure.value = null;
+    silence();
   }
 
   /** Captions move with the player, frame by frame, while something is said. */
@@ -79,6 +91,7 @@ export function createTalk(client: LiveClient) {
     switch (event.type) {
       case "session.started":
         setting.value = event;
+        persona.value = event.persona ?? null;
         activity.value = event.state;
         break;
       case "session.changed":
@@ -88,6 +101,10 @@ export function createTalk(client: LiveClient) {
         activity.value = event.state;
         if (event.state !== "speaking") silence();
         if (event.state === "listening") heard.value = "";
+        break;
+      case "history.cleared":
+        clear();
+        cleared.value = true;
         break;
       case "turn.started":
         silence();
@@ -170,18 +187,17 @@ export function createTalk(client: LiveClient) {
     waiting,
     hears,
     view,
+    persona,
+    cleared,
 
     /** Open a session; a problem shows in `connection`. */
     async start(how: Opening = {}): Promise<void> {
       opening.value = { ...opening.value, ...how };
       if (client.waiting) draft.value = client.waiting;
-      asked.value = "";
-      turns.length = 0;
-      failure.value = null;
+      clear();
+      cleared.value = false;
       problem.value = null;
-      heard.value = "";
       activity.value = "idle";
-      silence();
       try {
         await client.connect(opening.value);
       } catch (error) {
@@ -208,6 +224,13 @@ export function createTalk(client: LiveClient) {
     stop(): void {
       client.interrupt();
       silence();
+    },
+
+    /** Clear the history; here at once, as the line may be away. */
+    forget(): void {
+      client.forget();
+      clear();
+      cleared.value = true;
     },
 
     async press(down: boolean): Promise<void> {

@@ -25,12 +25,14 @@ export function chooseView(connection: Connection): View {
 }
 
 /** What the state line says. */
-export type State = Activity | "connecting" | "restoring" | "reconnecting" | "offline";
+export type State = Activity | "greeting" | "connecting" | "restoring" | "reconnecting" | "offline";
 
 /** How things stand, as far as the state line is concerned. */
 export interface Standing {
   phase: Phase;
   activity: Activity;
+  /** What is said answers nothing: it is a greeting. */
+  greets?: boolean;
   /** The button is held: what is said now is listened to. */
   pressed: boolean;
   /** The device has a network, as far as the browser knows. */
@@ -38,10 +40,11 @@ export interface Standing {
 }
 
 /** What the state line says: what the face does only where questions arrive and the face is there. */
-export function chooseState({ phase, activity, pressed, online }: Standing): State {
+export function chooseState({ phase, activity, greets, pressed, online }: Standing): State {
   switch (phase) {
     case "connected":
-      return pressed ? "listening" : activity;
+      if (pressed) return "listening";
+      return greets && (activity === "thinking" || activity === "speaking") ? "greeting" : activity;
     case "restoring":
       return "restoring";
     case "reconnecting":

@@ -8,11 +8,15 @@ export const en: Words = {
   skip: "Skip to the question field",
   start: {
     title: "Ask face to face",
+    meet: "Ask {name} face to face",
     lead: "Press Start, then speak or type your question.",
     button: "Start",
     sound: "Plays sound",
+    ai: "Face and voice are made by AI, and answers may be wrong.",
     privacy:
-      "Face and voice are made by AI, and answers may be wrong. Your voice is not stored; the text of questions may be kept to improve the answers.",
+      "Your voice is not stored; the text of questions and answers may be kept to improve the answers.",
+    privacySound:
+      "When you speak, your voice is recorded: the sound and text of questions and the answers may be kept to improve the answers.",
   },
   ai: { label: "AI generated", long: "This person and voice are made by AI" },
   state: {
@@ -21,6 +25,7 @@ export const en: Words = {
     listening: "Listening",
     thinking: "Thinking",
     speaking: "Answering",
+    greeting: "Greeting you",
     restoring: "Bringing the picture back",
     reconnecting: "Connection lost, reconnecting",
     offline: "No network; it reconnects by itself",
@@ -73,6 +78,8 @@ export const en: Words = {
     title: "Conversation",
     open: "Show the conversation",
     empty: "Your questions and the answers appear here.",
+    clear: "Clear history",
+    cleared: "Cleared. What was said before is forgotten.",
   },
   settings: {
     title: "Settings",

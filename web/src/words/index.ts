@@ -38,3 +38,9 @@ export function chooseLanguage(to: Language): void {
 export function fill(text: string, values: Record<string, string | number>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
+
+/** Put a name into a text; Chinese sets one in Latin letters apart. */
+export function fillName(text: string, name: string): string {
+  const apart = language.value === "zh" && /^[\p{Script=Latin}\d]/u.test(name);
+  return fill(text, { name: apart ? ` ${name}` : name });
+}

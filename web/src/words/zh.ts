@@ -8,11 +8,15 @@ export const zh = {
   skip: "跳到输入框",
   start: {
     title: "有问题，当面问",
+    meet: "有问题，当面问{name}",
     lead: "点一下开始，对着屏幕说话或打字提问。",
     button: "开始",
     sound: "会播放声音",
+    ai: "形象和声音都由 AI 生成，回答可能有误。",
     privacy:
-      "形象和声音都由 AI 生成，回答可能有误。您的声音不会保存；问题的文字可能留存，用来改进回答。",
+      "您的声音不会保存；问答的文字可能留存，用来改进回答。",
+    privacySound:
+      "您说话时会录音：提问的录音和问答的文字可能留存，用来改进回答。",
   },
   ai: { label: "AI 生成", long: "这个人和声音由 AI 生成" },
   state: {
@@ -21,6 +25,7 @@ export const zh = {
     listening: "正在听",
     thinking: "正在想",
     speaking: "正在回答",
+    greeting: "正在问候",
     restoring: "画面断了，正在恢复",
     reconnecting: "连接断了，正在重新连接",
     offline: "没有网络，恢复后会自动重连",
@@ -73,6 +78,8 @@ export const zh = {
     title: "对话记录",
     open: "看对话记录",
     empty: "问过的问题和回答会出现在这里。",
+    clear: "清空对话",
+    cleared: "对话已清空，之前说的不再作数。",
   },
   settings: {
     title: "设置",

@@ -5,6 +5,7 @@ import type { Connection, LiveError, Problem } from "../../src/live/types";
 class FakeSocket {
   static all: FakeSocket[] = [];
   static isRefused = false;
+  static persona: object | null = null;
   readyState = 0;
   sent: { type: string; [key: string]: unknown }[] = [];
   onopen: (() => void) | null = null;
@@ -20,7 +21,7 @@ class FakeSocket {
       if (FakeSocket.isRefused) return this.drop();
       this.readyState = 1;
       this.onopen?.();
-      this.say({ type: "session.started", turn: 0, at: 0, state: "idle", microphone: "push" });
+      this.say({ type: "session.started", turn: 0, at: 0, state: "idle", microphone: "push", persona: FakeSocket.persona });
     });
   }
   say(event: object) {
@@ -170,6 +171,71 @@ describe("LiveClient", () => {
   });
 });
 
+describe("the greeting", () => {
+  const persona = { name: { zh: "小惠" }, greeting: { zh: "您好。" } };
+  const greets = () => FakeSocket.all.flatMap((one) => one.sent).filter((command) => command.type === "greet");
+  let refuses: boolean;
+  let client: ReturnType<typeof make>;
+
+  async function connect(who: object | null) {
+    FakeSocket.persona = who;
+    const connects = client.connect();
+    await vi.advanceTimersByTimeAsync(10);
+    await connects;
+  }
+
+  beforeEach(() => {
+    refuses = false;
+    vi.stubGlobal("MediaSource", Object.assign(class {}, { isTypeSupported: () => true }));
+    vi.spyOn(HTMLMediaElement.prototype, "play").mockImplementation(function (this: HTMLMediaElement) {
+      return refuses && !this.muted ? Promise.reject(new DOMException("tap", "NotAllowedError")) : Promise.resolve();
+    });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+    client = make();
+  });
+  afterEach(async () => {
+    await client.leave();
+    FakeSocket.persona = null;
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  it("is asked for when sound and picture come, and not when they come again", async () => {
+    await connect(persona);
+    expect(greets()).toHaveLength(1);
+    FakeMedia.all.at(-1)!.onbroken?.("gone");
+    FakeSocket.all.at(-1)!.drop();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(FakeMedia.all.length).toBeGreaterThan(1);
+    expect(client.connection.phase).toBe("connected");
+    expect(greets()).toHaveLength(1);
+  });
+
+  it("waits for the tap that lets sound play", async () => {
+    refuses = true;
+    await connect(persona);
+    expect(greets()).toHaveLength(0);
+    refuses = false;
+    await client.resume();
+    expect(greets()).toHaveLength(1);
+    await client.resume();
+    expect(greets()).toHaveLength(1);
+  });
+
+  it("is not asked for where nobody is named", async () => {
+    await connect(null);
+    await client.resume();
+    expect(greets()).toHaveLength(0);
+  });
+
+  it("is asked for in each session anew", async () => {
+    await connect(persona);
+    await client.leave();
+    await connect(persona);
+    expect(greets()).toHaveLength(2);
+  });
+});
+
 describe("lines that break", () => {
   const Source = Object.assign(class {}, { isTypeSupported: () => true });
   const play = vi.fn(() => Promise.resolve());
@@ -289,6 +355,17 @@ describe("lines that break", () => {
     await again;
     expect(client.waiting).toBe("");
     expect(socket().asked).toEqual([]);
+  });
+
+  it("clears the history, and with it the question that waits", async () => {
+    cut();
+    client.ask("never mind?");
+    client.forget();
+    expect(client.waiting).toBe("");
+    mend();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(socket().asked).toEqual([]);
+    expect(socket().sent.filter((command) => command.type === "forget")).toHaveLength(1);
   });
 
   it("takes a waiting question back with Stop", async () => {

@@ -62,4 +62,15 @@ describe("what the state line says", () => {
   ] as const)("%s, %s, held %s, online %s: %s", (phase, activity, pressed, online, state) => {
     expect(chooseState({ phase, activity, pressed, online })).toBe(state);
   });
+
+  it.each([
+    ["connected", "speaking", false, "greeting"],
+    ["connected", "thinking", false, "greeting"],
+    ["connected", "speaking", true, "listening"],
+    ["connected", "listening", false, "listening"],
+    ["connected", "idle", false, "idle"],
+    ["restoring", "speaking", false, "restoring"],
+  ] as const)("greets only while it speaks: %s, %s, held %s: %s", (phase, activity, pressed, state) => {
+    expect(chooseState({ phase, activity, greets: true, pressed, online: true })).toBe(state);
+  });
 });

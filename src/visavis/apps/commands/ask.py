@@ -34,7 +34,9 @@ def command(
 ) -> None:
     """Answer QUESTION, or a recorded one, with a video of a face that speaks.
 
-    The answer comes from the sample knowledge base; where that has none, the face says so.
+    The answer comes from your knowledge bases (`visavis kb`), or from the shipped samples while these
+    hold none, and with VISAVIS_PERSONA also from documents, by a language model. Where there is no
+    answer, the face says so.
     """
     from visavis.apps.answering import answer
     from visavis.apps.assemble import check_output, clean_text

@@ -65,6 +65,13 @@ def command(
     if warning and not settings.public:
         click.echo(f"note: {warning}", err=True)
 
+    if settings.audio:
+        click.echo(
+            f"note: the sound of questions is kept for {settings.retention_days} days,"
+            f" {settings.audio_mb} MB at most",
+            err=True,
+        )
+
     def say(what: str) -> None:
         click.echo(f"loading {what} …", err=True)
 

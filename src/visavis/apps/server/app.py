@@ -116,6 +116,7 @@ async def open_house(
     from visavis.apps.server.preparing.preparation import make_preparation, open_shelf
     from visavis.apps.server.sessions.registry import Sessions
     from visavis.apps.server.store.recorder import Recorder
+    from visavis.apps.server.store.sound_keeper import SoundKeeper
     from visavis.apps.server.store.store import Store
     from visavis.apps.settings import load_settings
 
@@ -144,9 +145,13 @@ async def open_house(
             )
         await store.open()
         stack.push_async_callback(store.close)
-        recorder = Recorder(store, settings.records)
+        await store.sweep_sounds()
+        sounds = SoundKeeper(store, settings.audio_mb * 1_000_000) if settings.audio else None
+        recorder = Recorder(store, settings.records, sounds=sounds)
         recorder.open()
         stack.push_async_callback(recorder.close)
+        if sounds is not None:
+            stack.push_async_callback(sounds.close)
         metrics.watch("visavis_records", "Records of turns.", "state", recorder.figures)
         jobs = Jobs(store, settings, data / "jobs")
         await jobs.open()
@@ -158,9 +163,11 @@ async def open_house(
             metrics.watch("visavis_foreseen_sentences", about, "state", preparation.figures)
         sessions = Sessions(cast, settings, on_open=watch)
         stack.push_async_callback(sessions.close)
-        yield House(
+        house = House(
             settings, cast, sessions, store, recorder, jobs, metrics, gate, data, preparation
         )
+        stack.push_async_callback(house.imports.close)
+        yield house
 
 
 def _version() -> str:

@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from visavis.apps.server.desk import Desk
+from visavis.apps.server.imports import Imports
 from visavis.apps.server.librarian import Librarian
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class House:
         preparation: Of answers, spoken ahead of time; None where no speech is kept on disk.
         desk: Passed by what computes for a request outside the sessions, which go before.
         librarian: Reads and changes the bases that answers come from.
+        imports: Files on their way into a base.
         is_ready: Whether everything is loaded.
         doing: What is being loaded, in words; empty when nothing is.
         trouble: Why it cannot become ready.
@@ -58,6 +60,7 @@ class House:
     preparation: Preparation | None = None
     desk: Desk = field(default_factory=Desk)
     librarian: Librarian = field(default_factory=Librarian)
+    imports: Imports = field(default_factory=Imports)
     is_ready: bool = False
     doing: str = ""
     trouble: str = ""

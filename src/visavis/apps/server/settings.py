@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from visavis.core.errors import ConfigError
@@ -49,7 +49,15 @@ class ServerSettings(BaseSettings):
         "", description="URL, such as postgresql://…; empty for SQLite in the data folder."
     )
     records: Literal["none", "unanswered", "all"] = Field(
-        "unanswered", description="Which question texts are kept; figures in them are blotted out."
+        "unanswered",
+        description="Which questions are kept as texts, and with `all` answers too; numbers are blotted out.",
+    )
+    audio: bool = Field(
+        False,
+        description="Keep the sound of spoken questions as well; only with `records` all.",
+    )
+    audio_mb: int = Field(
+        500, ge=1, le=1_000_000, description="Megabytes of that sound; the oldest makes room."
     )
     retention_days: int = Field(90, ge=1)
 
@@ -92,6 +100,13 @@ class ServerSettings(BaseSettings):
     jobs: int = Field(1, ge=1, le=64, description="Renders at once.")
     max_upload_mb: int = Field(200, ge=1)
 
+    @field_validator("audio")
+    @classmethod
+    def _check_audio(cls, given: bool, known: ValidationInfo) -> bool:
+        if given and known.data.get("records", "all") != "all":
+            raise ValueError(f"sound is kept only together with {PREFIX}RECORDS=all")
+        return given
+
     @field_validator("ice_ports")
     @classmethod
     def _check_ports(cls, given: str) -> str:
@@ -124,6 +139,5 @@ def load_server_settings(**options: object) -> ServerSettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigError(
-            f"{name} cannot be used: {first['msg'].lower()}; set it otherwise"
-        ) from None
+        why = first["msg"][:1].lower() + first["msg"][1:]
+        raise ConfigError(f"{name} cannot be used: {why}; set it otherwise") from None

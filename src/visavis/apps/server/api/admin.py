@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,7 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from visavis.apps.server.errors import NotFound
 from visavis.apps.server.house import House, HouseOf
 from visavis.apps.server.preparing.preparation import Standing, State
-from visavis.apps.server.store.export import TABLES, TableName, export_csv, export_json, write_line
+from visavis.apps.server.store.export import (
+    TABLES,
+    TableName,
+    export_csv,
+    export_json,
+    export_workbook,
+    write_line,
+)
 from visavis.apps.server.store.gaps import Gap, Verdict
 from visavis.apps.server.store.recorder import RecorderState
 from visavis.apps.server.store.records import (
@@ -266,9 +274,22 @@ async def end_session(house: HouseOf, id: Annotated[str, Path(max_length=64)]) -
 
 @router.delete("/sessions/{id}", status_code=204, summary="Delete a session's records")
 async def delete_session(house: HouseOf, id: Annotated[str, Path(max_length=64)]) -> None:
-    """Delete what is on record of a session, turns and feedback included, for good."""
+    """Delete what is on record of a session, turns, feedback and sound included, for good."""
     if not await house.store.delete_session(id):
         raise NotFound(f"nothing is on record of a session {id!r}; it is deleted, or never was")
+
+
+@router.delete(
+    "/sessions/{id}/turns/{number}", status_code=204, summary="Delete a question's records"
+)
+async def delete_turn(
+    house: HouseOf,
+    id: Annotated[str, Path(max_length=64)],
+    number: Annotated[int, Path(ge=1, le=2**31 - 1)],
+) -> None:
+    """Delete what is on record of one question of a session, with feedback and sound, for good."""
+    if not await house.store.delete_turn(id, number):
+        raise NotFound(f"nothing is on record of question {number} of a session {id!r}")
 
 
 @router.get("/jobs", summary="Renders")
@@ -297,6 +318,26 @@ async def purge(house: HouseOf, order: PurgeOrder) -> Purged:
 async def export_all(house: HouseOf) -> StreamingResponse:
     """Every session, turn and feedback on record, one JSON object a line."""
     return _send(export_json(house.store), "application/x-ndjson", "visavis-records.jsonl")
+
+
+@router.get("/export.xlsx", summary="All records as a workbook")
+async def export_all_as_workbook(house: HouseOf) -> StreamingResponse:
+    """Every session, turn and feedback on record, a sheet for each."""
+    book = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115  # closed when it was sent
+    try:
+        await export_workbook(house.store, book)
+    except BaseException:
+        book.close()
+        raise
+    book.seek(0)
+
+    async def parts() -> AsyncIterator[bytes]:
+        with book:
+            while part := await asyncio.to_thread(book.read, 1 << 16):
+                yield part
+
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return _send(parts(), kind, "visavis-records.xlsx")
 
 
 @router.get("/export/{table}.csv", summary="One table as CSV")
@@ -338,6 +379,8 @@ async def _look_at_speech(house: House) -> PreparedSpeech:
     )
 
 
-def _send(lines: AsyncIterator[str], kind: str, name: str) -> StreamingResponse:
+def _send(
+    lines: AsyncIterator[str] | AsyncIterator[bytes], kind: str, name: str
+) -> StreamingResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type=kind, headers=headers)

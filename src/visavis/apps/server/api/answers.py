@@ -16,8 +16,9 @@ from visavis.apps.server.errors import RequestInvalid
 from visavis.apps.server.hearing import join_texts, transcribe_file
 from visavis.apps.server.house import House, HouseOf
 from visavis.apps.server.protocol.events import Source
-from visavis.apps.server.sessions.citing import describe_answer
+from visavis.apps.server.sessions.citing import describe_answer, describe_told
 from visavis.apps.server.uploads import describe_order, keep_upload, read_order
+from visavis.apps.told_answers import RememberingResponder
 from visavis.core.errors import AudioSilent
 from visavis.core.language import detect_language
 from visavis.core.types import Language, Message
@@ -118,10 +119,14 @@ async def find_answer(house: House, history: list[Message]) -> dict[str, Any]:
         found = await asyncio.to_thread(explain, history)
         return {"answer": found.text, **describe_answer(found)}
 
+    remembering = RememberingResponder(responder)
+
     async def collect() -> str:
-        return "".join([piece async for piece in responder.reply(history)])
+        return "".join([piece async for piece in remembering.reply(history)])
 
     text = await asyncio.to_thread(lambda: asyncio.run(collect()))
+    if remembering.told is not None:
+        return {"answer": text, **describe_told(remembering.told)}
     return {
         "answer": text,
         "outcome": None,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from visavis.apps.server.api.knowledge import AttachmentView, PairView, view_pair
 from visavis.apps.server.errors import Conflict, ErrorBody
 from visavis.apps.server.house import House, HouseOf
+from visavis.apps.server.intake import most_bytes
 from visavis.apps.server.librarian import (
     find_same,
     find_version,
@@ -68,6 +69,8 @@ class Keeping(BaseModel):
     )
     problem: str = Field(description="Why nothing can be changed, in words; empty if it can.")
     bases: list[KeptBase]
+    largest_table: int = Field(description="Bytes of a file of pairs that is imported.")
+    largest_document: int = Field(description="Bytes of a document that is imported.")
 
 
 class KeptPairs(BaseModel):
@@ -140,10 +143,11 @@ async def show_store(house: HouseOf) -> Keeping:
     """List the bases as their operator keeps them, those that are not answered from too."""
 
     def look() -> Keeping:
-        responder, librarian = house.cast.responder, house.librarian
+        responder: Any = house.cast.responder
+        librarian = house.librarian
         store = librarian.find_store(responder)
-        answering = {base.name for base in getattr(responder, "bases", ())}
         stored = librarian.holds_content(responder)
+        chosen = responder.knowledge.only if store is not None else ()
         found = [
             KeptBase(
                 name=info.name,
@@ -154,7 +158,8 @@ async def show_store(house: HouseOf) -> Keeping:
                 documents=info.documents,
                 version=info.version,
                 changed=info.changed,
-                answering=info.name in answering,
+                # One that was made this moment counts, though its index is not there yet.
+                answering=not chosen or info.name in chosen,
             )
             for info in (store.bases() if store is not None else ())
         ]
@@ -170,8 +175,11 @@ async def show_store(house: HouseOf) -> Keeping:
             stored=stored,
             problem=librarian.why_not(responder),
             bases=found,
+            largest_table=table,
+            largest_document=document,
         )
 
+    table, document = most_bytes(house.settings.max_upload_mb * 1_000_000)
     return await asyncio.to_thread(look)
 
 

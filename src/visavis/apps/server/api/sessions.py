@@ -38,6 +38,13 @@ class SessionOrder(BaseModel):
     language: Language | Literal["auto"] = "auto"
     emotion: Emotion | Literal["auto"] = "auto"
     microphone: Microphone = "push"
+    may_keep_sound: bool = Field(
+        default=False,
+        description=(
+            "Whoever speaks was told that the sound of questions is kept, where `/api/v1/privacy`"
+            " says so. Without it none is."
+        ),
+    )
 
 
 class SessionView(BaseModel):
@@ -101,6 +108,7 @@ async def open_session(house: HouseOf, response: Response, order: SessionOrder) 
             language=order.language,
             emotion=order.emotion,
             microphone=order.microphone,
+            may_keep_sound=order.may_keep_sound,
         )
     except SessionsFull:
         house.metrics.sessions_refused.inc()
@@ -138,6 +146,15 @@ async def show_session(house: HouseOf, id: SessionId) -> SessionView:
 async def end_session(house: HouseOf, id: SessionId) -> None:
     """End a session; its listeners are told."""
     await find_session(house, id).close("left", "it was ended by request")
+
+
+@router.delete("/{id}/history", status_code=204, summary="Clear a session's history")
+async def clear_history(house: HouseOf, id: SessionId) -> None:
+    """Let later answers know nothing of what was said; what is being said is broken off.
+
+    Records that the operator keeps are not touched.
+    """
+    find_session(house, id).forget()
 
 
 def find_session(house: House, id: str) -> LiveSession:

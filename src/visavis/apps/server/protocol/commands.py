@@ -28,6 +28,16 @@ class Say(_Command):
     text: str = Field(min_length=1, max_length=100_000)
 
 
+class Greet(_Command):
+    """Somebody is there and can hear: the persona may greet.
+
+    It does so once in a session, in the session's language, and not where something was asked before
+    or no persona is set.
+    """
+
+    type: Literal["greet"] = "greet"
+
+
 class Interrupt(_Command):
     """Stop: silence at once."""
 
@@ -77,6 +87,15 @@ class Ping(_Command):
     sent: float
 
 
+class Forget(_Command):
+    """Clear the history: what was said so far means nothing to later answers, nor does its mood.
+
+    What is being said is broken off. Records that the operator keeps are not touched.
+    """
+
+    type: Literal["forget"] = "forget"
+
+
 class Feedback(_Command):
     """What the user thinks of an answer."""
 
@@ -93,7 +112,18 @@ class Leave(_Command):
 
 
 Command: TypeAlias = (
-    Ask | Say | Interrupt | Talk | SetMicrophone | Change | Playback | Ping | Feedback | Leave
+    Ask
+    | Say
+    | Greet
+    | Interrupt
+    | Talk
+    | SetMicrophone
+    | Change
+    | Playback
+    | Ping
+    | Forget
+    | Feedback
+    | Leave
 )
 
 COMMAND: TypeAdapter[Command] = TypeAdapter(

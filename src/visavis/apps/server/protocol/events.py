@@ -43,6 +43,17 @@ class _Event(BaseModel):
     turn: int = Field(0, ge=0, description="Turn that it belongs to; 0 for none.")
 
 
+class Persona(BaseModel):
+    """Who answers, where the server was given a persona."""
+
+    model_config = _SENT
+
+    name: dict[Language, str] = Field(description="What people call it, in each language.")
+    greeting: dict[Language, str] = Field(
+        default_factory=dict, description="What it says after `greet`; may lack a language."
+    )
+
+
 class SessionStarted(_Event):
     """First event on every connection; after a reconnection it comes again."""
 
@@ -59,6 +70,7 @@ class SessionStarted(_Event):
     fps: int
     sample_rate: int
     idle_limit: float = Field(description="Seconds without a word after which the session ends.")
+    persona: Persona | None = Field(None, description="Who answers; null where nobody is named.")
 
 
 class SessionState(_Event):
@@ -89,11 +101,19 @@ class SessionEnded(_Event):
     message: str
 
 
+class HistoryCleared(_Event):
+    """What was said before this is forgotten; a page shows it no longer."""
+
+    type: Literal["history.cleared"] = "history.cleared"
+
+
 class TurnStarted(_Event):
-    """A question was accepted."""
+    """A question was accepted, or something is said without one."""
 
     type: Literal["turn.started"] = "turn.started"
-    kind: Literal["text", "audio", "script"]
+    kind: Literal["text", "audio", "script", "greeting"] = Field(
+        description="Question typed or spoken; text spoken as it is; the persona's greeting."
+    )
     text: str = Field("", description="The question, when it was typed.")
 
 
@@ -237,6 +257,7 @@ ServerEvent: TypeAlias = (
     | SessionState
     | SessionChanged
     | SessionEnded
+    | HistoryCleared
     | TurnStarted
     | TranscriptPartial
     | TranscriptFinal

@@ -11,7 +11,7 @@ from visavis.apps.server.sessions.narrator import Narrator
 from visavis.apps.settings import Settings
 from visavis.core.errors import Error
 from visavis.core.protocols import Attentive, Performance
-from visavis.core.types import Language, Transcript, replace
+from visavis.core.types import Language, Transcript, Waveform, replace
 from visavis.pipeline.conversation import Conversation
 from visavis.pipeline.hearing import FaceNow
 from visavis.pipeline.playout import Playout
@@ -48,6 +48,8 @@ class Dialogue:
         self._tasks: set[asyncio.Task[None]] = set()
         self.language: Language | None = None
         """Of the question that was heard last."""
+        self.on_sound: Callable[[int, Waveform], None] | None = None
+        """Told the turn and the sound of every spoken question."""
 
     def break_off(self) -> None:
         """Silence the face at once; what it would have said is dropped."""
@@ -84,6 +86,19 @@ class Dialogue:
         turn = self._conversation.say(script)
         self._narrator.begin_turn(turn, "script", script, asked)
 
+    def greet(self, text: str) -> None:
+        """Speak a persona's greeting, which answers no question."""
+        asked = self._clock()
+        self.break_off()
+        turn = self._conversation.say(text)
+        self._narrator.begin_turn(turn, "greeting", "", asked)
+
+    def forget(self) -> None:
+        """Break off what is under way; what was said so far means nothing to what follows."""
+        self.break_off()
+        self._unanswered = None
+        self._conversation.forget()
+
     def on_hush(self, hushed: bool) -> None:
         """Somebody may speak while the face does, or it was nothing."""
         if hushed:
@@ -117,15 +132,17 @@ class Dialogue:
         """What was understood so far."""
         self._narrator.tell_partial(text, language)
 
-    def on_question(self, question: Transcript, ended: float) -> None:
-        """What was understood."""
+    def on_question(
+        self, question: Transcript, ended: float, sound: Waveform | None = None
+    ) -> None:
+        """What was understood, when it ended, and how it sounded."""
         before, self._unanswered = self._unanswered, None
         if before is not None and before.language == question.language:
             # The user went on speaking after a pause that was taken for the end.
             question = _join(before.text, question)
         self.break_off()
         try:
-            turn = self._conversation.ask_heard(question)
+            turn = self._conversation.ask_heard(question, sound)
         except Error as error:
             self._narrator.tell_failure(error)
             return
@@ -133,6 +150,8 @@ class Dialogue:
         self._narrator.tell_final(turn.number, question)
         if question.language is not None:
             self.language = question.language
+        if sound is not None and self.on_sound is not None:
+            self.on_sound(turn.number, sound)
 
     def on_nothing(self, error: Exception) -> None:
         """A turn was heard and no words were understood, or a model failed."""

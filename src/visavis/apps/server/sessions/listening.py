@@ -67,8 +67,10 @@ class Asker(Protocol):
         """What was understood so far."""
         ...
 
-    def on_question(self, question: Transcript, ended: float) -> None:
-        """What was understood, and when its sound ended, on the session's clock."""
+    def on_question(
+        self, question: Transcript, ended: float, sound: Waveform | None = None
+    ) -> None:
+        """What was understood, when its sound ended, on the session's clock, and the sound."""
         ...
 
     def on_nothing(self, error: Exception) -> None:
@@ -246,11 +248,13 @@ class Listening:
                 guess.task.cancel()
             work = self._understand(sound)
         self._asker.on_listening(False)
-        task = asyncio.create_task(self._answer(work, ended))
+        task = asyncio.create_task(self._answer(work, ended, Waveform(sound, RATE)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, work: asyncio.Task[Transcript | None], ended: float) -> None:
+    async def _answer(
+        self, work: asyncio.Task[Transcript | None], ended: float, sound: Waveform
+    ) -> None:
         try:
             question = await work
         except (AudioSilent, AudioTooShort):
@@ -268,7 +272,7 @@ class Listening:
             return
         if question.language is not None and self._ears is not None:
             self._ears.settle(question.language)
-        self._asker.on_question(question, ended)
+        self._asker.on_question(question, ended, sound)
 
     def _understand(self, sound: Floats) -> asyncio.Task[Transcript | None]:
         recognizer = self._recognizer

@@ -38,10 +38,12 @@ class _Told:
         shown: Whether its first picture was sent.
         heard: Whether its first sound was sent.
         sentence: Index of the sentence that was announced last.
+        is_answer: Whether somebody waits for it; how long a greeting takes is no figure.
     """
 
     turn: Turn
     asked: float
+    is_answer: bool = True
     shown: bool = False
     heard: bool = False
     sentence: int = -1
@@ -97,16 +99,16 @@ class Narrator:
     # What the session does.
 
     def begin_turn(self, turn: Turn, kind: str, text: str, asked: float) -> None:
-        """Tell of a question that was accepted.
+        """Tell of a question that was accepted, or of what is said without one.
 
         Args:
             turn: As the conversation gave it.
-            kind: ``text``, ``audio`` or ``script``.
+            kind: ``text``, ``audio``, ``script`` or ``greeting``.
             text: What was typed.
             asked: When it was asked, or when the user's speech ended.
         """
-        self._current = _Told(turn, asked)
-        self.turns += 1
+        self._current = _Told(turn, asked, kind != "greeting")
+        self.turns += self._current.is_answer
         self.last_activity = self._clock()
         self._emit(told.TurnStarted, turn.number, kind=kind, text=text)
         self._update()
@@ -259,6 +261,9 @@ class Narrator:
         self._count_failure(True, str(error))
 
     def _mark(self, turn: int, mark: str, seconds: float) -> None:
+        current = self._current
+        if current is not None and turn == current.turn.number and not current.is_answer:
+            return
         self._emit(told.LatencyMark, turn, mark=mark, seconds=round(max(seconds, 0.0), 4))
 
     def _update(self) -> None:

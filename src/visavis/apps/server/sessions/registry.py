@@ -100,8 +100,17 @@ class Sessions:
         language: Language | Literal["auto"] = "auto",
         emotion: Emotion | Literal["auto"] = "auto",
         microphone: Microphone = "push",
+        may_keep_sound: bool = False,
     ) -> LiveSession:
         """Open a session; it ticks when this returns.
+
+        Args:
+            avatar: Empty for the default.
+            voice: Empty for the avatar's own.
+            language: Of what is said and heard.
+            emotion: Of the face.
+            microphone: How it is used.
+            may_keep_sound: Whether whoever speaks was told that the sound may be kept.
 
         Raises:
             SessionsFull: As many live as this machine can serve.
@@ -127,6 +136,7 @@ class Sessions:
                 part,
                 language=language,
                 microphone=microphone,
+                may_keep_sound=may_keep_sound,
                 on_end=self._forget,
             )
             self._sessions[session.id] = session

@@ -15,17 +15,17 @@ from visavis.apps.server.protocol import events as told
 from visavis.apps.server.sessions.audience import Audience
 from visavis.apps.server.sessions.citing import CitingResponder
 from visavis.apps.server.sessions.dialogue import Dialogue
-from visavis.apps.server.sessions.ears import ModelEars
+from visavis.apps.server.sessions.greeter import Greeter, find_persona
 from visavis.apps.server.sessions.listening import Listening
 from visavis.apps.server.sessions.narrator import Narrator
-from visavis.apps.server.sessions.opening import Part, open_face
+from visavis.apps.server.sessions.opening import Part
+from visavis.apps.server.sessions.setup import Setup
 from visavis.apps.server.sessions.streams import EventReader
 from visavis.core.errors import Error
-from visavis.core.protocols import Attentive, Performance, Recognizer
+from visavis.core.protocols import Attentive, Performance
 from visavis.core.types import FPS, Emotion, Language, Waveform
 from visavis.pipeline.conversation import Conversation
-from visavis.pipeline.hearing import Ears
-from visavis.pipeline.manner import Limits, Manner
+from visavis.pipeline.manner import Limits
 from visavis.pipeline.pace import Pace
 from visavis.pipeline.playout import Playout
 from visavis.pipeline.ticks import SAMPLE_RATE, Tick, TickStream
@@ -72,19 +72,18 @@ class LiveSession:
         *,
         language: Language | Literal["auto"] = "auto",
         microphone: told.Microphone = "push",
+        may_keep_sound: bool = False,
         on_end: Callable[[LiveSession], None] = lambda session: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.id = id
         self.created = time.time()
         self._settings = settings
-        self._cast = cast
+        self._setup = Setup(cast, part, language, microphone)
+        self._may_keep_sound = may_keep_sound
         self._clock = clock
         self._began = clock()
         self._on_end = on_end
-        self._part = part
-        self._language: Language | Literal["auto"] = language
-        self._microphone: told.Microphone = microphone
         self.width, self.height = part.size
         self._closing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -92,12 +91,14 @@ class LiveSession:
         self._audience = Audience(lambda: self._playout.now, clock)
         self._emit = self._audience.emit
         self._narrator = Narrator(self._emit, self._send, self._give_up, clock)
+        self._responder = cast.attune(CitingResponder(cast.responder, self._narrator.cite))
+        self._greeter = Greeter(find_persona(cast.responder))
         pace = Pace()
         self._conversation = Conversation(
             part.performance,
             cast.speaker,
-            cast.attune(CitingResponder(cast.responder, self._narrator.cite)),
-            manner=self._make_manner(),
+            self._responder,
+            manner=self._setup.make_manner(),
             limits=LIMITS,
             clock=clock,
             pace=pace,
@@ -115,7 +116,11 @@ class LiveSession:
             self._conversation, self._playout, self._narrator, cast.settings, clock
         )
         self._listening = Listening(
-            self._dialogue, self._make_ears, self._make_recognizer, microphone, clock
+            self._dialogue,
+            lambda: self._setup.make_ears(self._dialogue.language),
+            lambda: self._setup.make_recognizer(),
+            microphone,
+            clock,
         )
 
     # Life.
@@ -196,6 +201,11 @@ class LiveSession:
         """Call a function with every command; the function returned takes it out again."""
         return self._audience.subscribe_commands(observer)
 
+    def give_sounds(self, taker: Callable[[int, Waveform], None]) -> None:
+        """Hand the sound of every spoken question on, with its turn; not where nobody allowed it."""
+        if self._may_keep_sound:
+            self._dialogue.on_sound = taker
+
     def note_connected(self) -> None:
         """Count a connection in."""
         self._audience.connect()
@@ -227,15 +237,9 @@ class LiveSession:
             "created": self.created,
             "age": round(self._clock() - self._began, 3),
             "state": self.state,
-            "avatar": self._part.name,
-            "voices": dict(self._part.voices),
-            "language": self._language,
-            "emotion": self._cast.emotion or "auto",
-            "microphone": self._microphone,
+            **self._describe_setup(),
             "turns": self._narrator.turns,
             "connections": self._audience.connections,
-            "width": self.width,
-            "height": self.height,
             "ticks": counts.ticks,
             "late": counts.late,
             "stalls": counts.stalls,
@@ -266,8 +270,12 @@ class LiveSession:
                 self._dialogue.ask(text)
             case commands.Say(text=text):
                 self._dialogue.say(text)
+            case commands.Greet():
+                self._greet()
             case commands.Interrupt():
                 self.interrupt()
+            case commands.Forget():
+                self.forget()
             case commands.Change():
                 await self._change(command)
             case commands.Playback(at=at):
@@ -280,11 +288,11 @@ class LiveSession:
             case commands.Feedback():
                 pass  # for those who observe commands
             case commands.Talk(pressed=pressed):
-                if pressed and self._microphone == "push":
+                if pressed and self._setup.microphone == "push":
                     self._dialogue.break_off()  # not only once the models have come to it
                 self._listening.press(pressed)
             case commands.SetMicrophone(mode=mode):
-                self._microphone = mode
+                self._setup = replace(self._setup, microphone=mode)
                 self._listening.set_mode(mode)
                 self._tell_change()
 
@@ -292,47 +300,39 @@ class LiveSession:
         """Silence the face at once."""
         self._dialogue.break_off()
 
+    def forget(self) -> None:
+        """Clear the history and the mood; what is being said is broken off."""
+        self._dialogue.forget()
+        forget = getattr(self._responder, "forget", None)
+        if forget is not None:
+            forget()
+        self._emit(told.HistoryCleared)
+
+    def _greet(self) -> None:
+        text = self._greeter.greet(self._conversation.manner.language)
+        if text and self.state == "idle" and not self._narrator.turns:
+            self._dialogue.greet(text)
+
     def hear(self, sound: Waveform) -> None:
         """Take sound of the microphone, at any rate. Returns at once; what is too much is dropped."""
         if not self.is_over:
             self._listening.hear(sound)
 
-    def _make_ears(self) -> Ears:
-        return ModelEars(self._language, self._guess_language())
-
-    def _make_recognizer(self) -> Recognizer:
-        if self._language == "auto":
-            return self._cast.recognizer
-        return self._cast.make_recognizer(self._language, respell=self._cast.respell)
-
-    def _guess_language(self) -> Language:
-        if self._language != "auto":
-            return self._language
-        return self._dialogue.language or self._cast.settings.language
-
     # How it is done.
 
     async def _change(self, command: commands.Change) -> None:
         async with self._changing:
-            cast = replace(
-                self._cast,
-                avatar=self._cast.avatar if command.avatar is None else command.avatar,
-                voice=self._cast.voice if command.voice is None else command.voice,
-                emotion=_emotion_of(command.emotion, self._cast.emotion),
-            )
-            language = command.language or self._language
-            if command.avatar is not None and command.avatar != self._part.name:
-                part = await open_face(cast)
-                await self._take_part(part)
-            else:
-                voices = cast.choose_voices(self._part.avatar)
-                self._part = replace(self._part, voices=voices)
-            if language != self._language:
+            before = self._setup
+            setup = await before.revise(command)
+            if setup.part.performance is not before.part.performance:
+                await self._take_part(setup.part)
+            if setup.language != before.language:
                 self._listening.change_models()
-            self._cast, self._language = cast, language
-            self._conversation.manner = self._make_manner()
+            # The microphone may have been set meanwhile.
+            self._setup = replace(setup, microphone=self._setup.microphone)
+            self._conversation.manner = setup.make_manner()
             if command.emotion is not None:
-                await self._feel(cast)
+                await self._feel(setup.cast)
             self._tell_change()
 
     async def _take_part(self, part: Part) -> None:
@@ -340,7 +340,6 @@ class LiveSession:
         await self._conversation.change_face(part.performance)
         self._playout.cut()
         self._playout.forget_numbers()
-        self._part = part
         self.width, self.height = part.size
 
     async def _feel(self, cast: Cast) -> None:
@@ -351,16 +350,6 @@ class LiveSession:
                 performance.feel(emotion, cast.strength)
 
         await self._conversation.on_face(feel)
-
-    def _make_manner(self) -> Manner:
-        settings = self._cast.settings
-        language = settings.language if self._language == "auto" else self._language
-        return Manner(
-            self._part.voices,
-            language,
-            self._cast.emotion or settings.emotion,
-            self._cast.strength,
-        )
 
     # What goes out.
 
@@ -373,15 +362,7 @@ class LiveSession:
         self._emit(told.SessionChanged, 0, **self._describe_setup())
 
     def _describe_setup(self) -> dict[str, Any]:
-        return {
-            "avatar": self._part.name,
-            "voices": dict(self._part.voices),
-            "language": self._language,
-            "emotion": self._cast.emotion or "auto",
-            "microphone": self._microphone,
-            "width": self.width,
-            "height": self.height,
-        }
+        return {**self._setup.describe(), "width": self.width, "height": self.height}
 
     def _describe_start(self) -> dict[str, Any]:
         return {
@@ -390,11 +371,6 @@ class LiveSession:
             "fps": self.fps,
             "sample_rate": self.sample_rate,
             "idle_limit": self._settings.idle_limit,
+            "persona": self._greeter.describe(),
             **self._describe_setup(),
         }
-
-
-def _emotion_of(wanted: Emotion | Literal["auto"] | None, before: Emotion | None) -> Emotion | None:
-    if wanted is None:
-        return before
-    return None if wanted == "auto" else wanted

@@ -15,7 +15,7 @@ from visavis.apps.server.store.records import (
     SessionRecord,
     TurnRecord,
 )
-from visavis.apps.server.store.redaction import redact
+from visavis.apps.server.store.redaction import LONGEST, redact
 from visavis.apps.server.store.similar import fold
 from visavis.core.types import Language
 
@@ -42,9 +42,11 @@ class _Turn:
     language: Language | Literal[""] = ""
     latencies: dict[Mark, float] = field(default_factory=dict)
     written: int = 0
+    answer: str = ""
     ended: Literal["", "complete", "interrupted", "failed"] = ""
     heard: str = ""
     settled: float | None = None
+    sound: float | None = None
     is_written: bool = False
 
 
@@ -66,6 +68,8 @@ class SessionNote:
     def take(self, event: ServerEvent) -> None:
         """Note an event."""
         if isinstance(event, events.TurnStarted):
+            if event.kind == "greeting":
+                return  # nobody asked
             self._asked += event.kind != "script"
             self._turns[event.turn] = _Turn(event.turn, time.time(), event.kind, event.text)
             return
@@ -81,6 +85,8 @@ class SessionNote:
                 turn.language = event.language or turn.language
             case events.AnswerText():
                 turn.written += len(fold(event.text))
+                if self._policy == "all" and turn.kind != "script" and len(turn.answer) < LONGEST:
+                    turn.answer += event.text
             case events.AnswerSources():
                 turn.outcome = event.outcome
                 turn.confidence = event.confidence
@@ -119,6 +125,14 @@ class SessionNote:
                 del self._turns[turn.number]
         return [self._write_down(turn) for turn in due]
 
+    def note_sound(self, number: int, seconds: float) -> bool:
+        """Note that sound of a question is kept. False if the turn is over and written down."""
+        turn = self._turns.get(number)
+        if turn is None:
+            return False
+        turn.sound, turn.is_written = seconds, False
+        return True
+
     def summary(self) -> SessionRecord:
         """The session as far as it is known."""
         return replace(self.record, turns=self._asked)
@@ -145,6 +159,8 @@ class SessionNote:
             latencies=dict(turn.latencies),
             ended=turn.ended,
             heard=_share(turn),
+            answer=redact(turn.answer)[0] if turn.answer.strip() else None,
+            sound=turn.sound,
         )
 
 

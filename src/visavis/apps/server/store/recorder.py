@@ -20,8 +20,10 @@ from visavis.apps.server.protocol import Command, ServerEvent, commands, events
 from visavis.apps.server.store.note import SETTLE, SessionNote
 from visavis.apps.server.store.records import FeedbackRecord, Item, Rating, SessionRecord
 from visavis.apps.server.store.redaction import redact
+from visavis.apps.server.store.sound_keeper import SoundKeeper
 from visavis.apps.server.store.store import DAY, Store
 from visavis.core.errors import StoreUnavailable
+from visavis.core.types import Waveform
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,6 +57,9 @@ class Watched(Protocol):
     def subscribe_commands(self, observer: Callable[[Command], None]) -> Callable[[], None]:
         """Tell an observer every command from now on."""
 
+    def give_sounds(self, taker: Callable[[int, Waveform], None]) -> None:
+        """Hand the sound of every spoken question on, with its turn, where that is allowed."""
+
     def snapshot(self) -> Mapping[str, Any]:
         """How it is now."""
 
@@ -80,7 +85,13 @@ class Recorder:
     """Observer of all sessions of a server."""
 
     def __init__(
-        self, store: Store, policy: Policy, *, limit: int = LIMIT, pause: float = PAUSE
+        self,
+        store: Store,
+        policy: Policy,
+        *,
+        limit: int = LIMIT,
+        pause: float = PAUSE,
+        sounds: SoundKeeper | None = None,
     ) -> None:
         """Settle what is kept.
 
@@ -89,10 +100,12 @@ class Recorder:
             policy: Which question texts are kept.
             limit: Records that wait at most, besides the batch that is being written.
             pause: Seconds that records wait for others, to be written with them.
+            sounds: Keeps the sound of questions; None where none is kept.
         """
         self._store = store
         self._policy: Policy = policy
         self._pause = pause
+        self._sounds = sounds
         self._queue: deque[Item] = deque(maxlen=limit)
         self._batch: list[Item] = []
         self._notes: dict[str, SessionNote] = {}
@@ -166,6 +179,8 @@ class Recorder:
             if isinstance(command, commands.Feedback):
                 self.feedback(session.id, command.turn, command.rating, command.comment)
 
+        if (sounds := self._sounds) is not None:
+            session.give_sounds(lambda number, sound: sounds.keep(note, number, sound))
         note.leave = (session.subscribe(observe), session.subscribe_commands(listen))
 
     def note_transport(self, session: str, transport: str) -> None:

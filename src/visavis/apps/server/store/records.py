@@ -65,7 +65,9 @@ class TurnRecord:
         time: When it began.
         question: What was asked, with figures blotted out; None where the policy forbids to keep
             it.
-        redacted: Whether something was blotted out of it.
+        answer: What was answered, as far as it was written, with figures blotted out; None where
+            the policy forbids to keep it.
+        redacted: Whether something was blotted out of the question.
         outcome: What the responder made of it.
         confidence: Of the responder, 0..1; None where it did not say.
         matched: The stored question that was matched.
@@ -73,6 +75,7 @@ class TurnRecord:
         latencies: Seconds by mark.
         ended: How the turn ended; empty where its end was not seen.
         heard: Share of the answer that reached the listener, 0..1.
+        sound: Seconds of the question's sound that are kept; None where none are.
     """
 
     session: str
@@ -89,6 +92,8 @@ class TurnRecord:
     latencies: Mapping[Mark, float] = field(default_factory=dict)
     ended: Literal["", "complete", "interrupted", "failed"] = ""
     heard: float | None = None
+    answer: str | None = None
+    sound: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

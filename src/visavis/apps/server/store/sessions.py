@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, and_, delete, func, select, update
+from sqlalchemy import RowMapping, Table, and_, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -172,7 +172,41 @@ class SessionRows(Database):
         """Delete a session with its turns and feedback. True if there was one."""
         async with self.writing() as connection:
             done = await connection.execute(delete(sessions).where(sessions.c.id == id))
+        if self.is_sqlite and done.rowcount:
+            await self._give_back()
         return bool(done.rowcount)
+
+    async def delete_turn(self, session: str, number: int) -> bool:
+        """Delete a question of a session, and what was thought of its answer. True if there was one."""
+        async with self.writing() as connection:
+            gone = 0
+            for table, column in ((feedback, feedback.c.turn), (turns, turns.c.number)):
+                done = await connection.execute(
+                    delete(table).where(table.c.session == session, column == number)
+                )
+                gone += done.rowcount
+        if self.is_sqlite and gone:
+            await self._give_back()
+        return bool(gone)
+
+    async def find_sounds(self, ids: Sequence[str]) -> set[tuple[str, int]]:
+        """Give sessions and numbers of the questions of some sessions whose sound is kept."""
+        found: set[tuple[str, int]] = set()
+        async with self.reading() as connection:
+            for start in range(0, len(ids), _AT_ONCE):
+                some = turns.c.session.in_(ids[start : start + _AT_ONCE])
+                query = select(turns.c.session, turns.c.number).where(
+                    some, turns.c.sound.is_not(None)
+                )
+                found.update((row[0], row[1]) for row in await connection.execute(query))
+        return found
+
+    async def forget_sounds(self, questions: Sequence[tuple[str, int]]) -> None:
+        """Note of questions, by session and number, that their sound is no longer kept."""
+        for start in range(0, len(questions), _AT_ONCE):
+            some = tuple_(turns.c.session, turns.c.number).in_(questions[start : start + _AT_ONCE])
+            async with self.writing() as connection:
+                await connection.execute(update(turns).where(some).values(sound=None))
 
     async def purge(self, before: float) -> dict[str, int]:
         """Delete what is older than a time, for good: what was there is overwritten.

@@ -14,6 +14,7 @@ from visavis.apps.server.store.gaps import GapRows
 from visavis.apps.server.store.jobs import JobRows
 from visavis.apps.server.store.place import data_folder
 from visavis.apps.server.store.sessions import SessionRows
+from visavis.apps.server.store.sounds import SoundFolder
 from visavis.apps.server.store.statistics import Statistics, StatisticsRows
 
 _LOG = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ class Store(SessionRows, JobRows, StatisticsRows, GapRows):
     """Sessions, turns, feedback and jobs in one database.
 
     ``open`` it before use and ``close`` it after; ``open_store`` does both.
+
+    Attributes:
+        sounds: Files of what spoken questions sounded like; they go with their questions.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Store(SessionRows, JobRows, StatisticsRows, GapRows):
         """
         super().__init__(folder, url=url)
         self.retention_days = retention_days
+        self.sounds = SoundFolder(self.folder / "sounds")
         self._longest = longest
         self._counting = asyncio.Lock()
         self._counted: dict[tuple[int, str], tuple[float, Statistics]] = {}
@@ -98,7 +103,40 @@ class Store(SessionRows, JobRows, StatisticsRows, GapRows):
             How many sessions, turns and feedback were deleted.
         """
         self._counted.clear()
-        return await super().purge(before)
+        gone = await super().purge(before)
+        await asyncio.to_thread(self.sounds.expire, before)
+        # A question may be asked just now, its row not yet written.
+        await self.sweep_sounds(self._longest)
+        return gone
+
+    async def delete_session(self, id: str) -> bool:
+        """Delete a session with its turns, feedback and sound. True if there was any of it."""
+        known = await super().delete_session(id)
+        return bool(await asyncio.to_thread(self.sounds.delete, id)) or known
+
+    async def delete_turn(self, session: str, number: int) -> bool:
+        """Delete a question, its sound, and what was thought of its answer. True if there was any."""
+        known = await super().delete_turn(session, number)
+        return bool(await asyncio.to_thread(self.sounds.delete, session, number)) or known
+
+    async def sweep_sounds(self, spare: float = 0.0) -> int:
+        """Delete sound that no question on record leads to.
+
+        Args:
+            spare: Seconds; what is younger stays, as its question may not be on record yet.
+
+        Returns:
+            How many files were deleted.
+        """
+        young = time.time() - spare
+        kept = [one for one in await asyncio.to_thread(self.sounds.list_kept) if one.time <= young]
+        if not kept:
+            return 0
+        known = await self.find_sounds(sorted({one.session for one in kept}))
+        lost = [one for one in kept if (one.session, one.number) not in known]
+        for one in lost:
+            await asyncio.to_thread(self.sounds.delete, one.session, one.number)
+        return len(lost)
 
     async def purge_old(self) -> dict[str, int]:
         """Delete what is older than the retention."""

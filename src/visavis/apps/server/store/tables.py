@@ -65,6 +65,7 @@ turns = Table(
     Column("kind", String(8), nullable=False),
     Column("question", Text),
     Column("question_key", String(32)),
+    Column("answer", Text),
     Column("redacted", Boolean, nullable=False),
     Column("outcome", String(8), nullable=False),
     Column("confidence", Double),
@@ -74,6 +75,7 @@ turns = Table(
     *(Column(mark, Double) for mark in MARKS),
     Column("ended", String(16), nullable=False),
     Column("heard", Double),
+    Column("sound", Double),
     Index("turns_by_time", "time"),
     Index("turns_by_question", "question_key", "time"),
 )
