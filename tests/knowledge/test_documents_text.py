@@ -269,3 +269,22 @@ def test_any_bytes_give_a_document_or_one_error(
         path.write_bytes(begin + content)
         with contextlib.suppress(FileUnreadable):
             assert read_document(path).passages
+
+
+def test_titles_without_marks_are_told_by_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "hall.txt"
+    path.write_text(
+        "Riverside Sports Hall: visitors' handbook\n\n"
+        "Lockers\nA locker costs 2 euros a day. The deposit is paid back.\n\n"
+        "Climbing wall\nThe wall may be used from the age of eight.\n\n"
+        "The last bus leaves\nat ten in the evening.\n\n"
+        "apples\npears\n",
+        encoding="utf-8",
+    )
+    document = read_document(path)
+    assert document.title == "Riverside Sports Hall: visitors' handbook"
+    assert [(p.heading, p.text.split(".")[0]) for p in document.passages] == [
+        ("Lockers", "A locker costs 2 euros a day"),
+        ("Climbing wall", "The wall may be used from the age of eight"),
+    ]
+    assert "The last bus leaves at ten" in document.passages[1].text

@@ -113,3 +113,34 @@ def test_without_a_persona_or_a_model_it_says_what_to_set(
         PersonaResponder()
     with pytest.raises(ConfigError, match="VISAVIS_LLM_URL"):
         make(place, tmp_path)
+
+
+async def test_a_base_of_documents_alone_is_not_mixed_with_the_samples(
+    tmp_path: Path, server: ChatServer
+) -> None:
+    path = tmp_path / "papers.db"
+    with KnowledgeStore(path) as store:
+        store.create("town")
+        store.put_document(
+            "town",
+            StoredDocument("guide", "市民手册", "zh", "txt"),
+            [StoredPassage(0, POOL, "第2页", "体育")],
+        )
+    responder = make(str(path), tmp_path)
+    text, told = await ask(responder, "游泳馆几点开门？")
+    assert (told.outcome, "早上六点" in text) == ("answer", True)
+    # The samples have an answer to this, and the bases of this persona have none.
+    text, told = await ask(responder, "身份证丢了怎么补办？")
+    assert told.outcome == "refusal"
+    assert "派出所" not in text
+
+
+def test_passages_are_found_by_words_where_vectors_tell_little(place: str) -> None:
+    LiveKnowledge(place=place).prepare()  # makes the vectors
+    search = PassageSearch(LiveKnowledge(place=place))
+    best, other = search.search_documents("游泳馆晚上几点关门", "zh", 2)
+    assert best.text == POOL
+    assert best.score > 0.35 > other.score
+    alone = PassageSearch(LiveKnowledge(place=place, second={}))
+    assert alone.search_documents("游泳馆晚上几点关门", "zh", 1)[0].text == POOL
+    assert len(alone.search_documents("游泳馆晚上几点关门", "zh", 9)) == 2

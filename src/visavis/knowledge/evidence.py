@@ -90,13 +90,14 @@ class Coverage:
         """
         wordings, answer = self._words(pair)
         held = frozenset().union(*(w for n, w in enumerate(wordings) if n != without))
+        return self.share(question, held), self.share(question, held | answer)
+
+    def share(self, question: frozenset[str], held: frozenset[str]) -> float:
+        """Return the share of a question, by rarity of its words, that is among some words, 0..1."""
         weights = {word: self._weigh(word) for word in question}
         total = sum(weights.values())
-        if not total:
-            return 0.0, 0.0
         own = sum(weight for word, weight in weights.items() if word in held)
-        more = sum(w for word, w in weights.items() if word in answer and word not in held)
-        return own / total, (own + more) / total
+        return own / total if total else 0.0
 
     def find_foreign(self, question: frozenset[str]) -> bool:
         """Whether a question has a word of another script that no wording of the base has."""

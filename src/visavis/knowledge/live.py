@@ -136,7 +136,7 @@ class LiveKnowledge:
         Args:
             bases: These and no store.
             place: Of the store; where it is empty and no store is at the default place, or it holds
-                no answer, the shipped samples are answered from.
+                neither an answer nor a document, the shipped samples are answered from.
             only: Names of the store's bases to use; all by default.
             encoder: Makes sentence vectors; the Universal Sentence Encoder by default.
             second: Further encoders; those that were pulled by default.
@@ -189,6 +189,12 @@ class LiveKnowledge:
         if self._encoder is None:
             self._encoder = share_encoder()
         return self._encoder
+
+    def find_second(self, language: Language) -> Encoder | None:
+        """Return what makes further vectors of one language, if there is such an encoder."""
+        if self._second is None:
+            self._second = load_second_encoders()
+        return self._second.get(language)
 
     def adopt(self, store: KnowledgeStore) -> None:
         """Answer from a store that was made meanwhile, as soon as it is indexed."""
@@ -254,8 +260,10 @@ class LiveKnowledge:
             raise ConfigError(
                 f"the store has no base {missing[0]!r}; there are {', '.join(names) or 'none'}"
             )
-        bases = tuple(self._store.load(name) for name in names if name in (self._only or names))
-        if all(pair.is_gap for base in bases for pair in base.pairs):
+        names = [name for name in names if name in (self._only or names)]
+        bases = tuple(self._store.load(name) for name in names)
+        is_empty = all(pair.is_gap for base in bases for pair in base.pairs)
+        if is_empty and not any(self._store.documents(name) for name in names):
             bases = load_samples()
         return _Snapshot(bases, revision)
 

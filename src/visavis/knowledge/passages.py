@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from visavis.core.types import Language
+import numpy as np
+
+from visavis.core.types import Floats, Language
+from visavis.knowledge.base import load_samples
+from visavis.knowledge.evidence import Coverage
 from visavis.knowledge.live import LiveKnowledge
 from visavis.knowledge.text import clean_question, reduce_question
+from visavis.knowledge.vectors import Encoder
 
-CHANCE: Mapping[Language, tuple[float, float]] = {"zh": (9.27, -4.58), "en": (5.7, -2.69)}
-"""Slope and bias of the chance that a text holds the answer, by its cosine to the question.
+ONE_ENCODER: Mapping[Language, tuple[float, float, float, float]] = {
+    "zh": (7.36, 0, 2.79, -4.28),
+    "en": (7.28, 0, 1.07, -3.74),
+}
+TWO_ENCODERS: Mapping[Language, tuple[float, float, float, float]] = {
+    "zh": (6.14, 2.92, 3.94, -5.57),
+    "en": (2.03, 6.34, 0.62, -3.97),
+}
+"""Weights and bias of the chance that a text holds the answer: cosine to the question by the encoder of all
+languages and by that of its own, and the share of the question's words that it has.
 
-Fitted to the tuning half of the sample questions and the answers of the sample base: the text with the
-highest cosine, right or not."""
+Fitted to the tuning half of the sample questions and the answers of the sample base: the best text, right
+or not. On the other half the right one comes first in 0.61 (zh) and 0.58 (en) of the questions in plain
+words and in words of their own; by the first cosine alone in 0.52 and 0.40."""
 
+_CANDIDATES = 12
+"""Passages near by the first encoder, of which the best are told."""
 _DOCUMENTS = 64
 """Whose passages are kept at hand."""
+_VECTORS = 4_000
+"""Passages whose vectors by the second encoder are kept at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +67,8 @@ class PassageSearch:
 
     def __init__(self, knowledge: LiveKnowledge) -> None:
         self._knowledge = knowledge
+        self._lock = threading.Lock()
+        self._vectors: OrderedDict[tuple[str, str], Floats] = OrderedDict()
         self._read: OrderedDict[tuple[int, str, str], tuple[str, dict[int, tuple[str, str]]]] = (
             OrderedDict()
         )
@@ -73,24 +95,51 @@ class PassageSearch:
         store, encoder = self._knowledge.store, self._knowledge.encoder
         if store is None:
             return []
-        vector = encoder.encode([reduce_question(clean_question(question))])[0]
+        asked = reduce_question(clean_question(question))
         near = store.nearest(
             encoder.fingerprint,
-            vector,
-            k,
+            encoder.encode([asked])[0],
+            max(k, _CANDIDATES),
             bases=self._knowledge.only or None,
             language=language,
             kinds=("passage",),
         )
-        slope, bias = CHANCE[language]
-        passages = []
+        found = []
         for one in near:
             title, texts = self._open(one.base, one.id)
             if one.number in texts:
-                text, place = texts[one.number]
-                score = 1 / (1 + math.exp(-(slope * one.cosine + bias)))
-                passages.append(FoundPassage(text, title, place, score))
-        return passages
+                found.append((one.cosine, title, *texts[one.number]))
+        second = self._knowledge.find_second(language)
+        weights = (ONE_ENCODER if second is None else TWO_ENCODERS)[language]
+        others = self._compare(second, asked, [text for _, _, text, _ in found])
+        general = _learn_words(language)
+        words = general.cut(asked)
+        passages = []
+        for (cosine, title, text, place), other in zip(found, others, strict=True):
+            share = general.share(words, general.cut(f"{place} {text}"))
+            logit = float(np.dot(weights, (cosine, other, share, 1.0)))
+            passages.append(FoundPassage(text, title, place, 1 / (1 + math.exp(-logit))))
+        return sorted(passages, key=lambda passage: -passage.score)[:k]
+
+    def _compare(self, second: Encoder | None, question: str, texts: Sequence[str]) -> list[float]:
+        """Return the cosines of a question to texts by the second encoder, 0 without one."""
+        if second is None or not texts:
+            return [0.0] * len(texts)
+        name = second.fingerprint
+        with self._lock:
+            known = {
+                text: self._vectors[name, text] for text in texts if (name, text) in self._vectors
+            }
+        lacking = list(dict.fromkeys(text for text in texts if text not in known))
+        asked, *rows = second.encode([question, *lacking])
+        known.update(zip(lacking, rows, strict=True))
+        with self._lock:
+            for text in texts:
+                self._vectors[name, text] = known[text]
+                self._vectors.move_to_end((name, text))
+            while len(self._vectors) > _VECTORS:
+                self._vectors.popitem(last=False)
+        return [float(asked @ known[text]) for text in texts]
 
     def _open(self, base: str, document: str) -> tuple[str, dict[int, tuple[str, str]]]:
         """Return the source of a document, and its passages' texts and places by number."""
@@ -113,6 +162,13 @@ class PassageSearch:
             while len(self._read) > _DOCUMENTS:
                 self._read.popitem(last=False)
         return self._read[key]
+
+
+@functools.cache
+def _learn_words(language: Language) -> Coverage:
+    """Learn how rare words are from the samples: a document is too short to tell."""
+    pairs = [pair for base in load_samples() for pair in base.pairs if pair.language == language]
+    return Coverage(pairs, str, language)
 
 
 def _tell_place(heading: str, place: str) -> str:

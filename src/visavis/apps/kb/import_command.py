@@ -84,7 +84,8 @@ def import_files(
         language=language,
     )
     result = _describe(base, read, tables, merge, papers, dry_run)
-    result["ends_samples"] = any(not pair.is_gap for pair in merge.put) and not _has_answers()
+    brings = any(one.document for one in read) or any(not pair.is_gap for pair in merge.put)
+    result["ends_samples"] = brings and not _has_answers()
     refusal = _refuse(result, merge, strict, replace and bool(tables))
     if refusal or dry_run:
         _tell(result, as_json, "would come" if dry_run else "")
@@ -119,7 +120,7 @@ def _has_answers() -> bool:
     if not find_store()[1]:
         return False
     with open_store() as store:
-        return any(info.pairs for info in store.bases())
+        return any(info.pairs or store.documents(info.name) for info in store.bases())
 
 
 def _describe(
@@ -284,7 +285,7 @@ def _tell(result: dict[str, Any], as_json: bool, verb: str) -> None:
     version = f" (version {result['version']})" if result["version"] is not None else ""
     click.echo(f"{told}: {counts}{version}")
     if result["ends_samples"]:
-        what = "would be" if result["dry_run"] else "are"
-        click.echo(f"note: these {what} the first answers of the store; the shipped samples give no more answers", err=True)  # fmt: skip
+        what = "would be" if result["dry_run"] else "is"
+        click.echo(f"note: this {what} the first content of the store; the shipped samples give no more answers", err=True)  # fmt: skip
     if result["left_out"]:
         click.echo(f"warning: {result['left_out']} rows are wrong and left out", err=True)

@@ -19,6 +19,8 @@ from visavis.knowledge.importing.spoken import shorten_blanks, speak_inline
 
 _LONGEST_WRAPPED = 130
 """Columns, a Chinese character counting two; a longer line is a paragraph of its own."""
+_LONGEST_TITLE = 50
+"""Columns."""
 _MOST_COLUMNS = 64
 _RULE = re.compile(r"\s*([=\-~*_#])\1{2,}\s*")
 _BULLET = re.compile(r"\s*(?:[-*+•·●○■]\s+|\(?\d{1,3}[.)、]\s*|（[一二三四五六七八九十\d]{1,3}）)")
@@ -33,16 +35,24 @@ def read_plain(text: str) -> Draft:
     """Read plain text: paragraphs parted by empty lines, or one a line.
 
     Lines of about equal length are taken for one paragraph that an editor broke. Headings are lines
-    numbered as chapters are (第一章 …, 一、…, Chapter 1 …), lines in capitals, and underlined ones.
+    numbered as chapters are (第一章 …, 一、…, Chapter 1 …), lines in capitals, underlined ones, and short
+    lines that are no sentences: a first one by itself, and one right above whole sentences.
     """
     draft = Draft()
     text = drop_invisible(shorten_blanks(_end_lines(text)))
     words = list_words(text)
-    for lines in _gather_paragraphs(text.split("\n")):
+    groups = _gather_paragraphs(text.split("\n"))
+    if len(groups) > 1 and _names_document(groups[0]):
+        draft.add(clean_line(groups[0][0]), 1)
+        groups = groups[1:]
+    for lines in groups:
         # A rule beneath a first line makes it a heading.
         if len(lines) >= 2 and _RULE.fullmatch(lines[1]) and len(lines[0]) <= 90:
             draft.add(lines[0], 1 if lines[1].strip()[0] == "=" else 2)
             lines = lines[2:]
+        elif _is_title(lines):
+            draft.add(clean_line(lines[0]), 2)
+            lines = lines[1:]
         lines = [line for line in lines if not _RULE.fullmatch(line)]
         for paragraph in _part_lines(lines):
             line = join_lines([clean_line(one) for one in paragraph if clean_line(one)], words)
@@ -154,6 +164,40 @@ def _part_lines(lines: Sequence[str]) -> list[list[str]]:
         else:
             found.append([line])
     return found
+
+
+def _names_document(lines: Sequence[str]) -> bool:
+    """Whether the first paragraph is a title."""
+    line = lines[0].strip()
+    return (
+        len(lines) == 1
+        and _count_columns(line) <= 80
+        and not ends_sentence(line)
+        and line[-1] not in ",;:，；：、-–—"
+        and not _BULLET.match(line)
+        and "|" not in line
+        and "\t" not in line
+    )
+
+
+def _is_title(lines: Sequence[str]) -> bool:
+    """Whether the first line stands above a paragraph: short, no sentence, and not broken off."""
+    if len(lines) < 2:
+        return False
+    first, second = lines[0].strip(), lines[1].strip()
+    width = _count_columns(first)
+    return (
+        width <= _LONGEST_TITLE
+        and width < 0.6 * max(map(_count_columns, lines))
+        and not ends_sentence(first)
+        and first[-1] not in ",;:，；：、-–—"
+        and not _BULLET.match(first)
+        and not _BULLET.match(second)
+        and "|" not in first + second
+        and "\t" not in first + second
+        and not second[:1].islower()
+        and ends_sentence(lines[-1].strip())
+    )
 
 
 def _is_indented(line: str, before: str) -> bool:
