@@ -23,10 +23,13 @@ demo: .venv/.default models
 	@$(VISAVIS) demo
 
 # What talks in real time must have the machine to itself; the rest runs two files at a time.
-REAL_TIME := tests/adapters tests/apps tests/browser
+REAL_TIME := tests/adapters tests/apps/server tests/browser
+PATIENT := tests/browser/test_page_states.py $(wildcard tests/apps/server/test_store*.py)
+REST := $(filter-out tests/adapters tests/apps tests/browser %.py %__pycache__,$(wildcard tests/*)) \
+	$(wildcard tests/test_*.py tests/apps/test_*.py)
 test: .venv/.dev test-models browser database network lint test-page
-	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(REAL_TIME:%=--ignore=%)
-	$(PY) -m pytest $(REAL_TIME)
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(REST) $(PATIENT)
+	$(PY) -m pytest $(REAL_TIME) $(PATIENT:%=--ignore=%)
 
 lint: .venv/.dev
 	@$(PY) -m ruff check $(SOURCES)
