@@ -30,7 +30,7 @@ DEMO_QUESTIONS = (
     DemoQuestion("en-written", "How do I replace a lost identity card?", "en"),
     DemoQuestion(
         "en-spoken",
-        "What do I need to bring for a residence permit?",
+        "How do I get a residence permit?",
         "en",
         ("am_michael", "af_heart"),
     ),
