@@ -11,8 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +22,9 @@ import numpy.typing as npt
 from visavis.core.types import Floats, Language
 from visavis.knowledge.evidence import EVIDENCE, Coverage, Doubles, Evidence
 from visavis.knowledge.fusion import ONE_ENCODER, TWO_ENCODERS, WAYS, Fusion
+from visavis.knowledge.kept_json import write_kept
 from visavis.knowledge.postings import Integers
 from visavis.knowledge.shelf import Shelf
-
-logger = logging.getLogger(__name__)
 
 LEARNABLE = 60
 """Answered pairs with several wordings from which a base teaches its own thresholds."""
@@ -77,7 +74,8 @@ def learn_confidence(
         return fusion
     learnt = _set_thresholds(held, coverage, fusion)
     if path is not None:
-        _write(path, learnt)
+        kept = {name: getattr(learnt, name) for name in ("evidence", "bias", "threshold", "hint")}
+        write_kept(path, kept)
     return learnt
 
 
@@ -103,17 +101,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     if len(evidence) != len(EVIDENCE) or not np.isfinite([*kept.values(), *evidence]).all():
         return None
     return {**kept, "evidence": evidence}
-
-
-def _write(path: Path, fusion: Fusion) -> None:
-    learnt = {name: getattr(fusion, name) for name in ("evidence", "bias", "threshold", "hint")}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(learnt), "utf-8")
-        part.replace(path)
-    except OSError as error:
-        logger.info("what was learnt is not cached: %s", error)
 
 
 def learn_weights(shelf: Shelf, coverage: Coverage, texts: Sequence[str], fusion: Fusion) -> Fusion:

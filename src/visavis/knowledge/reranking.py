@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
@@ -16,6 +14,7 @@ import numpy as np
 from visavis.core.types import Floats, Language
 from visavis.knowledge.base import Base
 from visavis.knowledge.fusion import Fusion
+from visavis.knowledge.kept_json import write_kept
 from visavis.knowledge.reranker import (
     DEPTH,
     SURE,
@@ -30,8 +29,6 @@ from visavis.knowledge.shelf import EXACT
 from visavis.knowledge.shelf_arrays import Encode
 from visavis.knowledge.text import clean_question
 from visavis.knowledge.vectors import Encoder, cache_folder, encode_cached
-
-logger = logging.getLogger(__name__)
 
 
 class RerankedIndex(KnowledgeIndex):
@@ -98,7 +95,7 @@ class RerankedIndex(KnowledgeIndex):
         learnt = _read(path)
         if learnt is None:
             learnt = learn_reranking(bases, make, reranker, told)
-            _write(path, learnt)
+            write_kept(path, {language: asdict(one) for language, one in learnt.items()})
         self._reranking = {language: learnt.get(language, Reranking()) for language in alone}
         self.fusion = {
             language: own
@@ -180,14 +177,3 @@ def _read(path: Path) -> dict[Language, Reranking] | None:
         return {one: read_reranking(rows[one]) for one in languages if one in rows}
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _write(path: Path, learnt: Mapping[Language, Reranking]) -> None:
-    rows = {language: asdict(one) for language, one in learnt.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(rows), "utf-8")
-        part.replace(path)
-    except OSError as error:
-        logger.info("what was learnt is not cached: %s", error)

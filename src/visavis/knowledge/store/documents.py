@@ -132,13 +132,7 @@ class DocumentRows(VersionRows):
             StoreUnavailable: The database is locked or away.
         """
         with self.reading() as connection:
-            base = self._find(connection, name).id
-            rows = connection.execute(
-                select(entries.c.id, entries.c.content)
-                .where(entries.c.base == base, entries.c.kind == "document")
-                .order_by(entries.c.position, entries.c.id)
-            ).all()
-        return [read_document(row.id, row.content) for row in rows]
+            return _list_documents(connection, self._find(connection, name).id)
 
     def describe_documents(self, name: str) -> list[DocumentInfo]:
         """List the documents of a base as `documents` does, with what there is of each.
@@ -149,11 +143,7 @@ class DocumentRows(VersionRows):
         """
         with self.reading() as connection:
             base = self._find(connection, name).id
-            heads = connection.execute(
-                select(entries.c.id, entries.c.content)
-                .where(entries.c.base == base, entries.c.kind == "document")
-                .order_by(entries.c.position, entries.c.id)
-            ).all()
+            found = _list_documents(connection, base)
             counted = connection.execute(
                 select(entries.c.id, func.count().label("n"))
                 .where(entries.c.base == base, entries.c.kind == "passage")
@@ -170,11 +160,11 @@ class DocumentRows(VersionRows):
         moments = {row.id: row.at for row in dated}
         return [
             DocumentInfo(
-                read_document(row.id, row.content),
-                passages.get(row.id, 0),
-                datetime.fromtimestamp(moments[row.id], UTC),
+                document,
+                passages.get(document.id, 0),
+                datetime.fromtimestamp(moments[document.id], UTC),
             )
-            for row in heads
+            for document in found
         ]
 
     def passages(self, name: str, identity: str) -> list[StoredPassage]:
@@ -206,6 +196,15 @@ def _passage_subs(connection: Connection, base: int, identity: str) -> list[str]
             )
         ).scalars()
     )
+
+
+def _list_documents(connection: Connection, base: int) -> list[StoredDocument]:
+    rows = connection.execute(
+        select(entries.c.id, entries.c.content)
+        .where(entries.c.base == base, entries.c.kind == "document")
+        .order_by(entries.c.position, entries.c.id)
+    ).all()
+    return [read_document(row.id, row.content) for row in rows]
 
 
 def _check_document(connection: Connection, base: int, name: str, identity: str) -> None:

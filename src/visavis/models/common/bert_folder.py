@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -61,6 +62,14 @@ class Folder:
             self.tokenizer,
             *(path for path in settings if path.is_file()),
         ]
+
+    def start_digest(self) -> hashlib._Hash:
+        """Return a SHA-256 of all `files`, to which settings may be added."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        return digest
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.tokenizer.with_name(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from visavis.core.errors import ChecksumMismatch, ConfigError, StageError
+from visavis.core.errors import ConfigError, StageError
 from visavis.core.types import Floats
 from visavis.models import runtime
-from visavis.models.common.bert_folder import Task, explain_unreadable, open_folder
-from visavis.models.common.bert_inputs import Inputs
+from visavis.models.common.bert_folder import Task, open_folder
+from visavis.models.common.bert_network import BertNetwork, load_bert
 from visavis.models.common.bert_tokens import Tokens
 
 _TASK: Task = "text-classification"
@@ -27,9 +26,7 @@ _FEWEST_TOKENS = 8
 
 
 class _Loaded(NamedTuple):
-    network: runtime.Network
-    tokens: Tokens
-    inputs: Inputs
+    bert: BertNetwork
     output: str
 
 
@@ -76,10 +73,7 @@ class CrossEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """Changes whenever the scores do: by the weights, the tokenizer or a setting."""
-        digest = hashlib.sha256()
-        for path in self._folder.files:
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest = self._folder.start_digest()
         digest.update(str(self._max_tokens).encode())
         return f"cross-encoder-1/{digest.hexdigest()}"
 
@@ -99,14 +93,14 @@ class CrossEncoder:
             ConfigError: The network takes or gives something else than a cross-encoder.
             StageError: The network failed, or gave what is not a number.
         """
-        loaded = self._load()
+        bert, output = self._load()
         scores = np.empty(len(texts), np.float32)
-        rows = [loaded.tokens.numbers_of_pair(question, text) for text in texts]
-        for batch in loaded.inputs.batch([len(row) for row, _ in rows], _BATCH):
-            fed, _ = loaded.inputs.build(
+        rows = [bert.tokens.numbers_of_pair(question, text) for text in texts]
+        for batch in bert.inputs.batch([len(row) for row, _ in rows], _BATCH):
+            fed, _ = bert.inputs.build(
                 [rows[index][0] for index in batch], [rows[index][1] for index in batch]
             )
-            scores[batch] = _read_scores(loaded.network.run(fed)[loaded.output])
+            scores[batch] = _read_scores(bert.network.run(fed)[output])
         if not np.isfinite(scores).all():
             raise StageError(
                 f"{self._folder.network} gives scores that are not numbers; take one that was"
@@ -121,32 +115,17 @@ class CrossEncoder:
             return self._loaded
 
     def _read(self) -> _Loaded:
-        path = self._folder.network
         tokens = Tokens(self._folder, self._max_tokens)
         if not tokens.joins:
             raise ConfigError(
                 f"{self._folder.tokenizer} puts nothing between two texts, so that it is of no"
                 " cross-encoder; copy it from where the network came"
             )
-        try:
-            network = runtime.load(
-                path,
-                runtime="onnxruntime",
-                threads=self._threads,
-                device=self._device,
-                precision="fp32",
-            )
-        except ChecksumMismatch as error:
-            raise ChecksumMismatch(
-                f"{error} ({path}); {explain_unreadable(path, _TASK)}"
-            ) from error
-        inputs = Inputs(network, tokens.padding, _TASK)
-        if inputs.tokens is not None and inputs.tokens < tokens.limit:
-            tokens = Tokens(self._folder, inputs.tokens)
+        bert = load_bert(self._folder, _TASK, tokens, self._threads, self._device)
         # What it gives is only known for certain once it has given it.
-        row, kinds = tokens.numbers_of_pair("?", "?")
-        fed, _ = inputs.build([row], [kinds])
-        return _Loaded(network, tokens, inputs, _choose_output(network.run(fed)))
+        row, kinds = bert.tokens.numbers_of_pair("?", "?")
+        fed, _ = bert.inputs.build([row], [kinds])
+        return _Loaded(bert, _choose_output(bert.network.run(fed)))
 
 
 def _choose_output(outputs: Mapping[str, runtime.Array]) -> str:

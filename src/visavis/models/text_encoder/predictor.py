@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,11 +10,11 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from visavis.core.errors import ChecksumMismatch, ConfigError, StageError
+from visavis.core.errors import ConfigError, StageError
 from visavis.core.types import Floats
 from visavis.models import runtime
-from visavis.models.common.bert_folder import Task, explain_unreadable, open_folder
-from visavis.models.common.bert_inputs import Inputs
+from visavis.models.common.bert_folder import Task, open_folder
+from visavis.models.common.bert_network import BertNetwork, load_bert
 from visavis.models.common.bert_tokens import Tokens
 from visavis.models.text_encoder.pooling import Pooling, choose_output, pool
 
@@ -28,9 +27,7 @@ _FEWEST_TOKENS = 3
 
 
 class _Loaded(NamedTuple):
-    network: runtime.Network
-    tokens: Tokens
-    inputs: Inputs
+    bert: BertNetwork
     output: str
     dimension: int
 
@@ -91,10 +88,7 @@ class TextEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """Changes whenever the vectors do: by the weights, the tokenizer or a setting."""
-        digest = hashlib.sha256()
-        for path in self._folder.files:
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest = self._folder.start_digest()
         settings = (self._pooling, self._max_tokens, self._normalise, self._prefix)
         digest.update(repr(settings).encode("utf-8", "backslashreplace"))
         return f"text-encoder-1/{digest.hexdigest()}"
@@ -122,12 +116,12 @@ class TextEncoder:
             ConfigError: The network takes or gives something else than an encoder of BERT's family.
             StageError: The network failed, or gave what is not a number.
         """
-        loaded = self._load()
-        vectors = np.empty((len(texts), loaded.dimension), np.float32)
-        rows = [loaded.tokens.numbers_of(self._prefix + text) for text in texts]
-        for batch in loaded.inputs.batch([len(row) for row in rows], _BATCH):
-            fed, mask = loaded.inputs.build([rows[index] for index in batch])
-            output = loaded.network.run(fed)[loaded.output]
+        bert, name, dimension = self._load()
+        vectors = np.empty((len(texts), dimension), np.float32)
+        rows = [bert.tokens.numbers_of(self._prefix + text) for text in texts]
+        for batch in bert.inputs.batch([len(row) for row in rows], _BATCH):
+            fed, mask = bert.inputs.build([rows[index] for index in batch])
+            output = bert.network.run(fed)[name]
             vectors[batch] = pool(output, mask, self._pooling)
         if not np.isfinite(vectors).all():
             raise StageError(
@@ -146,25 +140,10 @@ class TextEncoder:
             return self._loaded
 
     def _read(self) -> _Loaded:
-        path = self._folder.network
         tokens = Tokens(self._folder, self._max_tokens)
-        try:
-            network = runtime.load(
-                path,
-                runtime="onnxruntime",
-                threads=self._threads,
-                device=self._device,
-                precision="fp32",
-            )
-        except ChecksumMismatch as error:
-            raise ChecksumMismatch(
-                f"{error} ({path}); {explain_unreadable(path, _TASK)}"
-            ) from error
-        inputs = Inputs(network, tokens.padding, _TASK)
-        if inputs.tokens is not None and inputs.tokens < tokens.limit:
-            tokens = Tokens(self._folder, inputs.tokens)
+        bert = load_bert(self._folder, _TASK, tokens, self._threads, self._device)
         # What it gives is only known for certain once it has given it.
-        fed, _ = inputs.build([tokens.numbers_of("")])
-        outputs = network.run(fed)
+        fed, _ = bert.inputs.build([bert.tokens.numbers_of("")])
+        outputs = bert.network.run(fed)
         output = choose_output(outputs, self._pooling)
-        return _Loaded(network, tokens, inputs, output, outputs[output].shape[-1])
+        return _Loaded(bert, output, outputs[output].shape[-1])
