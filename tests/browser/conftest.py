@@ -66,6 +66,15 @@ def served(tmp_path_factory):
     thread.join()
 
 
+LOOK_FOR = """
+const e = document.querySelector(%s);
+if (!e?.checkVisibility({visibilityProperty: true})) return null;
+e.scrollIntoView({block: 'nearest'});
+const r = e.getBoundingClientRect();
+return [r.x + r.width / 2, r.y + r.height / 2];
+"""
+
+
 class Page:
     """A tab of Chromium, driven by the DevTools protocol."""
 
@@ -100,6 +109,20 @@ class Page:
         )
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
+
+    def click(self, selector, seconds=60):
+        """Press what is seen and keeps its place, as a person would."""
+        until = time.monotonic() + seconds
+        before, place = None, None
+        while place is None or place != before:
+            assert time.monotonic() < until, f"{selector} is not to be seen, or does not rest"
+            time.sleep(0.05)
+            before, place = place, self.run(LOOK_FOR % json.dumps(selector))
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call(
+                "Input.dispatchMouseEvent",
+                type=kind, x=place[0], y=place[1], button="left", clickCount=1,
+            )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -297,17 +297,7 @@ class Visitor:
         return found
 
     def click(self, selector: str) -> None:
-        self.wait(f"!!document.querySelector('{selector}')")
-        x, y = self.page.run(f"""
-            const e = document.querySelector('{selector}');
-            e.scrollIntoView({{ block: 'nearest' }});
-            const r = e.getBoundingClientRect();
-            return [r.x + r.width / 2, r.y + r.height / 2];
-        """)
-        for kind in ("mousePressed", "mouseReleased"):
-            self.page.call(
-                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
-            )
+        self.page.click(selector)
 
     def hold_space(self, down: bool) -> None:
         self.page.call(

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from test_page_live import LOOK, WATCH, click, keep, wait
+from test_page_live import LOOK, WATCH, keep, wait
 
 from visavis.apps.live_benchmark import start_server
 
@@ -49,14 +49,14 @@ def resize(page, size):
 def ask(page, question):
     page.run("document.querySelector('#question').focus()")
     page.call("Input.insertText", text=question)
-    click(page, ".send")
+    page.click(".send")
     wait(
         page,
         f"[...document.querySelectorAll('.question')].at(-1)?.innerText.includes({question!r})",
     )
     wait(page, "!!document.querySelector('.now')", 120)
     line = page.run(LOOK)["line"]
-    click(page, ".stop")
+    page.click(".stop")
     wait(page, "!document.querySelector('.stop')", 10)
     return line
 
@@ -73,7 +73,7 @@ def test_a_visitor_is_greeted_by_name_and_the_next_one_starts_afresh(page, link)
         keep(page, f"persona-start-{size}")
     resize(page, "laptop")
 
-    click(page, ".go")
+    page.click(".go")
     wait(page, "document.querySelector('.captions .line')?.innerText.includes('I am Dao')", 120)
     assert page.run("return document.querySelector('.bar .name').innerText") == "Dao"
     assert page.run(LOOK)["state"] == "Greeting you"
@@ -89,7 +89,7 @@ def test_a_visitor_is_greeted_by_name_and_the_next_one_starts_afresh(page, link)
 
     passport = ask(page, "How do I get a passport?")
     fee = ask(page, "How much does it cost?")
-    click(page, ".aside .clear button")
+    page.click(".aside .clear button")
     wait(page, "document.querySelectorAll('ol.history li').length === 0")
     assert "forgotten" in page.run("return document.activeElement.innerText")
     keep(page, "persona-cleared")
@@ -97,7 +97,7 @@ def test_a_visitor_is_greeted_by_name_and_the_next_one_starts_afresh(page, link)
     assert fee not in (passport, alone)
     assert page.run("return document.querySelectorAll('ol.history li').length") == 1
 
-    click(page, ".language")
+    page.click(".language")
     wait(page, "document.querySelector('.bar .name').innerText === '小导'")
     time.sleep(1)
     assert page.run("return document.querySelectorAll('ol.history li').length") == 1

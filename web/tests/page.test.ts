@@ -354,8 +354,31 @@ describe("the page", () => {
   it("promises nothing of voices while the server does not say", async () => {
     const page = await open();
     expect(page.get(".start").text()).toContain("由 AI 生成");
+    expect(page.get(".unknown").text()).toMatch(/声音不会/);
+    page.get(".unknown").element.remove(); // it only keeps the room, unseen
     expect(page.get(".start").text()).not.toMatch(/声音不会|录音/);
     page.unmount();
+  });
+
+  it("shows the button to start when it will not move any more, or when that takes too long", async () => {
+    let tell: (answer: Response) => void = () => {};
+    vi.stubGlobal("fetch", (path: string) =>
+      path === "/api/v1/persona"
+        ? new Promise<Response>((told) => (tell = told))
+        : Promise.resolve(Response.json({ sound: false })),
+    );
+    const page = await open();
+    expect(page.get("section.start").classes()).toContain("unsettled");
+    tell(Response.json({ persona: PERSONA }));
+    await flushPromises();
+    expect(page.get("section.start").classes()).not.toContain("unsettled");
+    expect(page.get("h1").text()).toBe("有问题，当面问小惠");
+    page.unmount();
+    const silent = await open();
+    expect(silent.get("section.start").classes()).toContain("unsettled");
+    await vi.advanceTimersByTimeAsync(1500);
+    expect(silent.get("section.start").classes()).not.toContain("unsettled");
+    silent.unmount();
   });
 
   it("believes the session that nobody is named any more", async () => {
