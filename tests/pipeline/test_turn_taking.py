@@ -271,9 +271,27 @@ class TestHoldingItsTongue:
     def test_a_click_is_too_short(self) -> None:
         stage = Stage()
         stage.face(True)
-        stage.play(0.064, 0.9)
+        stage.play(0.032, 0.9)
         stage.silence(1.0)
         assert not stage.all(Hushed)
+
+    @pytest.mark.parametrize("seconds", [0.064, 0.096, 0.128])
+    def test_what_is_shorter_than_a_syllable_costs_a_moment(self, seconds: float) -> None:
+        stage = Stage()
+        stage.face(True)
+        stage.play(seconds, 0.9)
+        stage.silence(1.0)
+        [held], [released] = stage.all(Hushed), stage.all(Cleared)
+        assert released - held < 0.2
+
+    def test_a_gap_between_two_syllables_is_no_end(self) -> None:
+        stage = Stage()
+        stage.face(True)
+        stage.play(0.096, 0.9)
+        stage.silence(0.096)
+        stage.play(0.4, 0.9)
+        assert not stage.all(Cleared)
+        assert len(stage.all(BargedIn)) == 1
 
     def test_its_own_echo_makes_it_stutter_twice_and_no_more(self) -> None:
         stage = Stage()

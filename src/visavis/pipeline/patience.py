@@ -15,6 +15,7 @@ class Patience:
         begin: Speech after which somebody is taken to speak.
         hush: Speech after which the face holds its tongue until it is clear who speaks.
         hushed: How long it does so at most.
+        click: Silence after which it goes on where what it heard was shorter than ``begin``.
         outlasts: Speech that is still heard so long after is not its own: a player, the air and the
             way back take less.
         barge_in: Speech after which the face is interrupted.
@@ -35,8 +36,9 @@ class Patience:
     on: float = 0.5
     off: float = 0.35
     begin: float = 0.16
-    hush: float = 0.09
+    hush: float = 0.06
     hushed: float = 0.9
+    click: float = 0.12
     outlasts: float = 0.45
     barge_in: float = 0.25
     proof: float = 0.8

@@ -260,7 +260,11 @@ class TurnTaking:
         """Hold the face's tongue while it is not clear who speaks, or let it go on."""
         patience, face = self.patience, self._face
         if speech.is_hushing and speech.hushed_at is not None:
-            return self._clear(speech) if self._now - speech.hushed_at >= patience.hushed else []
+            since = speech.silent_since
+            silence = 0.0 if since is None else self._now - since
+            was_click = speech.spoken < patience.begin and silence >= patience.click
+            enough = was_click or self._now - speech.hushed_at >= patience.hushed
+            return self._clear(speech) if enough else []
         trusted = face.echoes == 0 and face.fooled < _FOOLED and speech.echo < _DOUBT
         if not (face.sounding and trusted and speech.hushed_at is None):
             return []

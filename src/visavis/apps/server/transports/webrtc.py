@@ -45,9 +45,10 @@ SILENCE_LIMIT = 15.0
 same after half a minute."""
 LONGEST_OFFER = 100_000
 """Characters of SDP; a browser's offer has some 6000."""
-_HEARD_AHEAD, _HEARD_AT_MOST = 2, 8
-"""Packets of 20 ms of the microphone that are waited for in case they come out of order, and after
-which a lost one is given up. aiortc's own 4 and 16 make every answer, and every silence, later."""
+_HEARD_AHEAD, _HEARD_AT_MOST = 1, 8
+"""Packets of 20 ms of the microphone that are held back, and after which a lost one is given up; what
+comes out of order is waited for all the same. aiortc's own 4 and 16 are for playing: they make every
+answer, and every silence, later."""
 _CHANNEL_FULL = 1_000_000
 """Bytes waiting in the data channel at which the listener is given up."""
 
