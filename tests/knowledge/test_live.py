@@ -7,7 +7,7 @@ import pytest
 
 from visavis.core.errors import ConfigError
 from visavis.core.types import Floats
-from visavis.knowledge.base import Pair
+from visavis.knowledge.base import Pair, load_samples
 from visavis.knowledge.live import LiveKnowledge, default_place, encode_stored, open_store
 from visavis.models.sentence_encoder.predictor import SentenceEncoder
 
@@ -68,6 +68,30 @@ def test_an_empty_store_leaves_the_samples(encoder: SentenceEncoder) -> None:
         store.create("empty")
     live = LiveKnowledge(encoder=encoder, second={})
     assert {base.name for base in live.bases} == {"government_zh", "government_en"}
+
+
+class Counting:
+    """An encoder that counts the texts that it is asked for."""
+
+    def __init__(self, encoder: SentenceEncoder) -> None:
+        self._encoder, self.texts = encoder, 0
+        self.fingerprint = encoder.fingerprint
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        self.texts += len(texts)
+        return self._encoder.encode(texts)
+
+
+def test_the_samples_are_encoded_once_for_all_stores(encoder: SentenceEncoder, home: Path) -> None:
+    for name in ("first.db", "second.db"):
+        place = str(home / name)
+        with open_store(place) as store:
+            counting = Counting(encoder)
+            index = LiveKnowledge(place=place, encoder=counting, second={}).prepare()
+            assert index.search("身份证丢了怎么补办？", "zh")[0].confidence > 0.5
+            texts = [pair.question for base in load_samples() for pair in base.pairs]
+            assert not store.vector_rows(encoder.fingerprint, texts)[1].any()
+    assert counting.texts < 10
 
 
 def test_a_store_that_appears_later_is_taken(

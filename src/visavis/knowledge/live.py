@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +109,7 @@ def load_reranker(folder: str) -> Reranker:
 class _Snapshot:
     bases: tuple[Base, ...]
     revision: int
+    is_sample: bool = False
     index: KnowledgeIndex | None = None
 
 
@@ -252,7 +253,7 @@ class LiveKnowledge:
 
     def _read(self) -> _Snapshot:
         if self._store is None:
-            return _Snapshot(load_samples(), -1)
+            return _Snapshot(load_samples(), -1, is_sample=True)
         revision = self._store.revision()
         names = [info.name for info in self._store.bases()]
         missing = [name for name in self._only if name not in names]
@@ -264,7 +265,7 @@ class LiveKnowledge:
         bases = tuple(self._store.load(name) for name in names)
         is_empty = all(pair.is_gap for base in bases for pair in base.pairs)
         if is_empty and not any(self._store.documents(name) for name in names):
-            bases = load_samples()
+            return _Snapshot(load_samples(), revision, is_sample=True)
         return _Snapshot(bases, revision)
 
     def _make(self, snapshot: _Snapshot) -> _Snapshot:
@@ -273,13 +274,15 @@ class LiveKnowledge:
         make: Callable[..., KnowledgeIndex] = KnowledgeIndex
         if self._reranker is not None:
             make = functools.partial(RerankedIndex, reranker=self._reranker)
+        # The samples are nobody's data: their vectors stay in the cache, for the next store too.
+        store = None if snapshot.is_sample else self._store
         index = make(
             snapshot.bases,
             self.encoder,
             second=self._second,
             fusion=self._fusion,
-            encode=None if self._store is None else encode_stored(self._store),
-            near=None if self._store is None else find_stored(self._store, self._only),
+            encode=None if store is None else encode_stored(store),
+            near=None if store is None else find_stored(store, self._only),
             background=load_samples(),
             cache=self._cache,
         )
@@ -291,7 +294,7 @@ class LiveKnowledge:
         self.encoder.encode([_ANY])
         for language in index.languages:
             index.compare(_ANY, language)
-        return _Snapshot(snapshot.bases, snapshot.revision, index)
+        return replace(snapshot, index=index)
 
 
 def encode_stored(store: KnowledgeStore) -> Encode:
