@@ -50,6 +50,7 @@ async def test_a_standard_player_watches_and_leaves(session, http):
     location = answer.headers["location"]
     assert location.startswith(WHEP + "/")
     assert 'rel="ice-server"' in answer.headers["link"]
+    assert "a=setup:passive" in answer.text, "the player begins the handshake"
     await viewer.connect(answer.text)
     await viewer.wait_for(lambda: len(viewer.frames) > 20 and len(viewer.sounds) > 40)
     assert session.connections == 1

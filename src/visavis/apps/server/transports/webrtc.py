@@ -139,6 +139,9 @@ class Peer:
         video = connection.addTransceiver(self._tracks.picture, direction="sendonly")
         # H.264 first: half the work of VP8 here, and phones have it in hardware.
         video.setCodecPreferences(_capabilities("video", ("video/h264", "video/vp8", "video/rtx")))
+        # The other side begins the DTLS handshake: aiortc, as its client, takes no RSA certificate,
+        # and GStreamer has no other.
+        offer = offer.replace("a=setup:actpass", "a=setup:active")
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         answer = await connection.createAnswer()
         await connection.setLocalDescription(answer)
