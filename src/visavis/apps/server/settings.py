@@ -64,6 +64,15 @@ class ServerSettings(BaseSettings):
     sessions: int = Field(
         0, ge=0, le=256, description="Sessions at once; 0 to measure what this machine can do."
     )
+    late_limit: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description=(
+            "Share of late pictures, in sessions that talk, beyond which no new one is let in; 0 to"
+            " let it in all the same. By default 0.03 where `sessions` is measured, else 0."
+        ),
+    )
     idle_limit: float = Field(
         300.0, gt=0, description="Seconds without a word after which a session ends."
     )

@@ -94,7 +94,12 @@ class SessionList(BaseModel):
     "",
     status_code=201,
     summary="Open a session",
-    responses={503: {"model": ErrorBody, "description": "All places are taken; `Retry-After`."}},
+    responses={
+        503: {
+            "model": ErrorBody,
+            "description": "All places are taken, or the machine is busy; `Retry-After`.",
+        }
+    },
 )
 async def open_session(house: HouseOf, response: Response, order: SessionOrder) -> SessionOpened:
     """Open a session; connect within `vanished_limit` seconds, or it ends again."""

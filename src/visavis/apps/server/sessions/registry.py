@@ -13,6 +13,7 @@ from visavis.apps.server.protocol.events import Microphone
 from visavis.apps.server.sessions.capacity import Cost, measure_cost
 from visavis.apps.server.sessions.opening import open_face
 from visavis.apps.server.sessions.session import LiveSession
+from visavis.apps.server.sessions.strain import LIMIT, Strain
 from visavis.core.errors import SessionsFull
 from visavis.core.types import Emotion, Language
 from visavis.pipeline.bridge import Worker
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 ABANDONED = 3.0
 """Seconds without a connection after which a session makes room for a new one: a page was reloaded."""
+_WATCHED_EVERY = 1.0
+"""Seconds between two looks at how the sessions fare."""
 
 
 class Sessions:
@@ -51,6 +54,13 @@ class Sessions:
         self._closed = False
         self._prepared = False
         self._preparing = asyncio.Lock()
+        limit = settings.late_limit
+        if limit is None:  # a number that is set is taken at its word
+            limit = LIMIT if settings.sessions == 0 else 0.0
+        self.strain = Strain(limit)
+        """Whether those who talk get what they should."""
+        self._strains = limit > 0
+        self._watching: asyncio.Task[None] | None = None
         self.cost: Cost | None = None
         """What a session costs here, once ``measure`` was called."""
 
@@ -63,7 +73,7 @@ class Sessions:
         if self._settings.sessions == 0 and self.cost is None:
             await self.prepare()
             self.cost = await measure_cost(self._cast)
-            logger.info("%s: room for %d sessions", self.cost, self.capacity)
+            logger.info("%s; sessions at once: %d", self.cost, self.capacity)
         return self.capacity
 
     async def prepare(self) -> None:
@@ -113,7 +123,8 @@ class Sessions:
             may_keep_sound: Whether whoever speaks was told that the sound may be kept.
 
         Raises:
-            SessionsFull: As many live as this machine can serve.
+            SessionsFull: As many live as this machine can serve, or those who talk get their
+                pictures late as it is.
             Error: The avatar or the voice is unknown or cannot be used.
         """
         if self._closed:
@@ -142,25 +153,55 @@ class Sessions:
             self._sessions[session.id] = session
         finally:
             self._opening -= 1
+        if self._strains and self._watching is None:
+            self._watching = asyncio.create_task(self._watch(), name="strain")
         if self._on_open is not None:
             self._on_open(session)
         await session.start()
         return session
 
     async def _make_room(self) -> None:
-        if len(self) + self._opening < self.capacity:
+        if not self._is_full and not self._is_strained:
             return
         alone = max(self, key=lambda session: session.alone_for, default=None)
         if alone is not None and alone.alone_for > ABANDONED:
             await alone.close("vanished")
-        if len(self) + self._opening >= self.capacity:
+            if not self._is_full:
+                return  # one for one, which is no more work than before
+        if self._is_full:
             raise SessionsFull(
                 f"{len(self) + self._opening} of {self.capacity} sessions are taken;"
                 " try again in a minute"
             )
+        if self._is_strained:
+            raise SessionsFull(
+                "this machine is busy: those who talk with it already get pictures late;"
+                " try again in a minute"
+            )
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self) + self._opening >= self.capacity
+
+    @property
+    def _is_strained(self) -> bool:
+        return self.strain.is_on and len(self) > 0
+
+    async def _watch(self) -> None:
+        while True:
+            self.strain.note(session.snapshot() for session in self)
+            await asyncio.sleep(_WATCHED_EVERY)
 
     def _forget(self, session: LiveSession) -> None:
         self._sessions.pop(session.id, None)
+        if not self._sessions:
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+        self.strain.forget()
 
     def get(self, id: str) -> LiveSession | None:
         """Find a session that lives."""
@@ -176,3 +217,4 @@ class Sessions:
         """End all sessions."""
         self._closed = True
         await asyncio.gather(*(session.close("closed") for session in self))
+        self._stop_watching()
