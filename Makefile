@@ -24,7 +24,9 @@ demo: .venv/.default models
 
 # What talks in real time must have the machine to itself; the rest runs two files at a time.
 REAL_TIME := tests/adapters tests/apps/server tests/browser
-PATIENT := tests/browser/test_page_states.py $(wildcard tests/apps/server/test_store*.py)
+PATIENT := $(wildcard $(patsubst %,tests/apps/server/test_%*.py,store api_ auth jobs knowledge_bases \
+	knowledge_imports admin cited recorder protocol question_sounds service_clients serve_command \
+	hostile model_trouble openai_http)) tests/browser/test_page_states.py tests/browser/test_mos_page.py
 REST := $(filter-out tests/adapters tests/apps tests/browser %.py %__pycache__,$(wildcard tests/*)) \
 	$(wildcard tests/test_*.py tests/apps/test_*.py)
 test: .venv/.dev test-models browser database network lint test-page
