@@ -4,6 +4,10 @@ Each stage works on a thread of its own, which also runs an event loop of its ow
 (an animator), an async one (a recogniser that computes for a second between two results) and a plain
 call all run there, so that the conversation's loop never stands still. All work of one worker is done
 on one thread, one item at a time; closing an iterator happens on that thread too.
+
+A stage that hangs in native code cannot be broken off. A worker with patience gives such a thread up:
+whoever waits for it gets an error, the next work is done on a new thread, and the one given up ends by
+itself if the call ever returns; nothing that it makes then comes out.
 """
 
 from __future__ import annotations
@@ -11,51 +15,79 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from visavis.core.cancelling import CURRENT, Cancellation
+from visavis.core.errors import StageError
+from visavis.pipeline.relay import END, Relay, close_iterator
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_END = object()
 
 
-class Worker:
-    """One thread with its own event loop, for one stage.
+CLOSING = 5.0
+"""Seconds at most that closing waits for the item at hand."""
+MOST_LOST = 3
+"""Threads given up and not yet ended with which a worker takes no more work: each holds memory."""
 
-    The thread starts with the first work and ends with ``close``. It is a daemon, so that a stage
-    that hangs in native code cannot keep the program alive.
+
+class _Thread:
+    """A thread with an event loop, until it is stopped.
+
+    Attributes:
+        loop: Runs on it.
+        ended: Done once it has.
+        users: Called when it is given up, on the loop of those who wait for it.
+        is_lost: Whether it was.
+        patience: Seconds that one item may take.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._ended: Future[None] = Future()
-        self._closed = False
+    def __init__(self, name: str, patience: float | None, lose: Callable[[_Thread], None]) -> None:
+        self.patience = patience
+        self.loop = asyncio.new_event_loop()
+        self.ended: Future[None] = Future()
+        self.users: set[Callable[[], None]] = set()
+        self.is_lost = False
+        self._name = name
+        self._lose = lose
+        self._last: list[Callable[[], None]] = []
+        # A daemon, so that a stage that hangs in native code cannot keep the program alive.
+        self._thread = threading.Thread(target=self._run, name=f"visavis-{name}", daemon=True)
+        self._thread.start()
 
-    def _ensure_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._closed:
-                raise RuntimeError(f"the worker {self.name!r} is closed")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._loop,), name=f"visavis-{self.name}", daemon=True
-                )
-                self._thread.start()
-            return self._loop
+    def at_end(self, function: Callable[[], None]) -> None:
+        """Have a function called on the thread as the last thing, if it is not over yet."""
+        self._last.append(function)
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+    def give_up(self) -> None:
+        """Wait no longer for what it is at."""
+        self._lose(self)
+
+    def describe_loss(self) -> StageError:
+        """Say that it was given up."""
+        waited = "" if self.patience is None else f" for {self.patience:g} s"
+        return StageError(
+            f"nothing came from the {self._name}{waited}, and it is begun anew; try again",
+            retryable=True,
+        )
+
+    def stop(self) -> None:
+        """Ask for the end after what is running there now."""
+        with suppress(RuntimeError):  # it is over already
+            self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def join(self) -> None:
+        """Wait for the little that comes after ``ended``."""
+        self._thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        loop = self.loop
         asyncio.set_event_loop(loop)
-        _name_thread(self.name)
+        _name_thread(self._name)
         try:
             loop.run_forever()
         finally:
@@ -65,10 +97,84 @@ class Worker:
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
-            self._ended.set_result(None)
+            for function in self._last:
+                try:
+                    function()
+                except Exception:
+                    logger.exception("the end of %r failed", self._name)
+            self._last.clear()
+            self.ended.set_result(None)
+
+
+class Worker:
+    """One thread with its own event loop, for one stage.
+
+    The thread starts with the first work and ends with ``close``.
+
+    Args:
+        name: Of the stage, as errors name it.
+        patience: Seconds that one item or call may take, waiting for its turn included, after which
+            the thread is given up and another one begun; None to wait for ever.
+        on_lost: Called when that happens, with a function that takes what is to be done on the lost
+            thread if it ever comes back.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        patience: float | None = None,
+        on_lost: Callable[[Callable[[Callable[[], None]], None]], None] = lambda at_end: None,
+    ) -> None:
+        self.name = name
+        self.patience = patience
+        self._on_lost = on_lost
+        self._lock = threading.Lock()
+        self._thread: _Thread | None = None
+        self._lost: list[_Thread] = []
+        self._closed = False
+
+    def _ensure_thread(self) -> _Thread:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(f"the worker {self.name!r} is closed")
+            if self._thread is None:
+                self._lost = [thread for thread in self._lost if not thread.ended.done()]
+                if len(self._lost) >= MOST_LOST:
+                    raise StageError(
+                        f"nothing comes from the {self.name}: {MOST_LOST} attempts never came back;"
+                        " open a new session, and if it stays so restart the server",
+                        retryable=True,
+                    )
+                self._thread = _Thread(self.name, self.patience, self._lose)
+            return self._thread
+
+    def give_up(self) -> None:
+        """Wait no longer for what the thread is at, if it is at something."""
+        with self._lock:
+            thread = self._thread
+        if thread is not None and thread.users:
+            self._lose(thread)
+
+    def _lose(self, thread: _Thread) -> None:
+        if thread.is_lost:
+            return
+        thread.is_lost = True
+        with self._lock:
+            self._lost.append(thread)
+            if self._thread is thread:
+                self._thread = None
+        logger.error("the thread of the %s hangs and is given up", self.name)
+        for fail in tuple(thread.users):
+            fail()
+        self._on_lost(thread.at_end)
+        thread.stop()
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Run a plain function on the thread, after whatever is running there now."""
+        """Run a plain function on the thread, after whatever is running there now.
+
+        Raises:
+            StageError: It took longer than the worker's patience.
+        """
         result: Future[T] = Future()
 
         def work() -> None:
@@ -79,8 +185,26 @@ class Worker:
             except BaseException as error:
                 result.set_exception(error)
 
-        self._ensure_loop().call_soon_threadsafe(work)
-        return await asyncio.wrap_future(result)
+        thread = self._ensure_thread()
+        thread.loop.call_soon_threadsafe(work)
+        waiting = asyncio.wrap_future(result)
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def fail() -> None:
+            if not lost.done():
+                lost.set_result(None)
+
+        thread.users.add(fail)
+        both: set[asyncio.Future[Any]] = {waiting, lost}
+        try:
+            await asyncio.wait(both, timeout=self.patience, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                return waiting.result()
+            self._lose(thread)
+            raise thread.describe_loss()
+        finally:
+            thread.users.discard(fail)
+            waiting.cancel()  # what has not begun never will
 
     def iterate(
         self, make: Callable[[], Iterator[T] | AsyncIterator[T]], *, limit: int = 2
@@ -91,7 +215,7 @@ class Worker:
             make: Called on the thread; what it returns is iterated and closed there.
             limit: Items that may be made before the reader takes one.
         """
-        return Relay(self._ensure_loop(), make, limit)
+        return Relay(self._ensure_thread(), make, limit)
 
     def lend(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
         """Make an async iterator of the calling loop readable on this worker's thread.
@@ -106,15 +230,15 @@ class Worker:
                 try:
                     return await anext(source)
                 except StopAsyncIteration:
-                    return _END
+                    return END
 
         async def close() -> None:
             async with turn:
-                await _close_iterator(source)
+                await close_iterator(source)
 
         async def relay() -> AsyncIterator[T]:
             try:
-                while (item := await _await_on(home, step())) is not _END:
+                while (item := await _await_on(home, step())) is not END:
                     yield item
             finally:
                 if not home.is_closed():
@@ -122,23 +246,23 @@ class Worker:
 
         return relay()
 
-    async def close(self, patience: float = 5.0) -> None:
-        """End the thread, waiting for the item that it is at. Safe to call twice."""
+    async def close(self) -> None:
+        """End the thread, waiting a little for the item that it is at. Safe to call twice."""
         with self._lock:
             self._closed = True
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is None or thread is None:
+            thread, self._thread = self._thread, None
+        if thread is None:
             return
-        loop.call_soon_threadsafe(loop.stop)
+        thread.stop()
+        patience = CLOSING if self.patience is None else min(CLOSING, self.patience)
         try:
             # Not wait_for: before Python 3.12 it can swallow a cancel that comes at the same time.
             async with asyncio.timeout(patience):
-                await asyncio.shield(asyncio.wrap_future(self._ended))
+                await asyncio.shield(asyncio.wrap_future(thread.ended))
         except TimeoutError:
-            logger.warning("the stage %r did not stop within %.0f s", self.name, patience)
+            self._lose(thread)
         else:
-            thread.join(timeout=1.0)
+            thread.join()
 
 
 def _name_thread(name: str) -> None:
@@ -150,128 +274,3 @@ def _name_thread(name: str) -> None:
 async def _await_on(loop: asyncio.AbstractEventLoop, coroutine: Any) -> Any:
     """Await a coroutine on another loop; cancelling here cancels it there."""
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
-
-
-class Relay(Generic[T]):
-    """Items made on a worker's thread, read on the loop that opened it.
-
-    An async iterator. ``aclose`` stops the making after the item at hand, and returns when the
-    iterator there is closed; it must be called when the reader leaves early.
-    """
-
-    def __init__(
-        self,
-        there: asyncio.AbstractEventLoop,
-        make: Callable[[], Iterator[T] | AsyncIterator[T]],
-        limit: int,
-    ) -> None:
-        if limit < 1:
-            raise ValueError("a relay needs room for one item at least")
-        self._here = asyncio.get_running_loop()
-        self._there = there
-        self._items: asyncio.Queue[Any] = asyncio.Queue()  # bounded by the credits
-        self._credits = asyncio.Semaphore(limit)
-        self._ended = asyncio.Event()
-        self._finished = False
-        self._stopping = False
-        self._task: asyncio.Task[None] | None = None
-        self._cancellation = Cancellation()
-        self.busy = 0.0
-        """Seconds that the source was at work, or waited for its own input."""
-        self._there.call_soon_threadsafe(self._start, make)
-
-    # On the worker's thread.
-
-    def _start(self, make: Callable[[], Iterator[T] | AsyncIterator[T]]) -> None:
-        self._task = self._there.create_task(self._produce(make))
-        self._task.add_done_callback(self._report_end)
-        if self._stopping:
-            self._task.cancel()
-
-    async def _produce(self, make: Callable[[], Iterator[T] | AsyncIterator[T]]) -> None:
-        source: Any = None
-        began = time.perf_counter()
-        CURRENT.set(self._cancellation)  # of this task alone
-        try:
-            await self._credits.acquire()
-            source = make()
-            if hasattr(source, "__aiter__"):
-                async for item in source:
-                    self.busy += time.perf_counter() - began
-                    await self._hand_over(item)
-                    began = time.perf_counter()
-            else:
-                for item in source:
-                    self.busy += time.perf_counter() - began
-                    await self._hand_over(item)
-                    began = time.perf_counter()
-            self.busy += time.perf_counter() - began
-        finally:
-            await _close_iterator(source)
-
-    def _report_end(self, task: asyncio.Task[None]) -> None:
-        # A done callback, not a finally: a task that is cancelled before its first step has none.
-        error = None if task.cancelled() else task.exception()
-        with suppress(RuntimeError):  # the reader's loop is gone: nobody waits for the end
-            self._here.call_soon_threadsafe(self._end, _Failure(error) if error else _END)
-
-    async def _hand_over(self, item: T) -> None:
-        self._here.call_soon_threadsafe(self._items.put_nowait, item)
-        # A semaphore with credit left does not yield, and a cancel would never get through.
-        await asyncio.sleep(0)
-        await self._credits.acquire()
-
-    # On the reader's loop.
-
-    def _end(self, last: Any) -> None:
-        self._items.put_nowait(last)
-        self._ended.set()
-
-    def __aiter__(self) -> Relay[T]:
-        return self
-
-    async def __anext__(self) -> T:
-        if self._finished:
-            raise StopAsyncIteration
-        item = await self._items.get()
-        if item is _END or isinstance(item, _Failure):
-            self._finished = True
-            if isinstance(item, _Failure):
-                raise item.error
-            raise StopAsyncIteration
-        with suppress(RuntimeError):
-            self._there.call_soon_threadsafe(self._credits.release)
-        return item  # type: ignore[no-any-return]
-
-    def stop(self) -> None:
-        """Ask for the end without waiting for it."""
-        self._finished = True
-        if not self._stopping:
-            self._stopping = True
-            self._cancellation.cancel()
-            with suppress(RuntimeError):
-                self._there.call_soon_threadsafe(self._cancel_task)
-
-    def _cancel_task(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    async def aclose(self) -> None:
-        """Stop and wait until the iterator on the thread is closed."""
-        self.stop()
-        await self._ended.wait()
-
-
-class _Failure:
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-async def _close_iterator(source: Any) -> None:
-    close = getattr(source, "aclose", None)
-    if close is not None:
-        await close()
-        return
-    close = getattr(source, "close", None)
-    if close is not None:
-        close()

@@ -17,6 +17,8 @@ from visavis.core.errors import Error, StageError, TextUnusable
 from visavis.core.protocols import Performance, Recognizer, Responder, Synthesizer
 from visavis.core.types import Message, Segment, Speech, Transcript, VideoFrame, Waveform
 from visavis.pipeline import events
+from visavis.pipeline.bridge import CLOSING
+from visavis.pipeline.face import Face
 from visavis.pipeline.flow import Flow, StageFailure, Stages
 from visavis.pipeline.history import History
 from visavis.pipeline.manner import Limits, Manner
@@ -47,6 +49,7 @@ class Conversation:
         limits: Bounds of the queues.
         clock: Monotonic seconds.
         pace: Keeps up with somebody who hears the answers while they are made; not for files.
+        reopen: Opens another performance, on the face's thread, in place of one that hangs.
     """
 
     def __init__(
@@ -61,13 +64,15 @@ class Conversation:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         pace: Pace | None = None,
+        reopen: Callable[[], Performance] | None = None,
     ) -> None:
         self.hub = hub or events.EventHub()
         self._limits = limits or Limits()
         self._clock = clock
         self._outbox = Outbox(self._limits.frames)
+        self._face = Face(performance, self._limits.step_seconds, reopen, pace)
         self._flow = Flow(
-            Stages(performance, synthesizer, responder, recognizer),
+            Stages(self._face, synthesizer, responder, recognizer),
             manner or Manner(),
             self._limits,
             self._outbox,
@@ -164,11 +169,11 @@ class Conversation:
         Returns:
             The new turn number.
         """
-        turn = self._turn
+        turn, losses = self._turn, self._face.losses
         if turn is not None:
             turn.note_cut(sent)
             self._stop_turn()
-        self._settle(lambda: self._flow.reset_face(picture))
+        self._settle(lambda: self._face.reset(picture, losses))
         return self._number
 
     def _settle(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
@@ -249,13 +254,13 @@ class Conversation:
 
     async def idle(self) -> VideoFrame:
         """Make the next frame of the state between turns, on the animator's thread."""
-        return await self._flow.on_face(lambda performance: performance.idle())
+        return await self._face.call(lambda performance: performance.idle())
 
     async def next_idle(self) -> VideoFrame | None:
         """Like ``idle``, but None while the face is at work on speech, and after a ``cut`` is done."""
         if self._settling is not None and not self._settling.done():
             await asyncio.wait([self._settling])
-        return await self._flow.next_idle()
+        return await self._face.next_idle()
 
     # How it is done.
 
@@ -270,12 +275,12 @@ class Conversation:
 
     async def on_face(self, work: Callable[[Performance], T]) -> T:
         """Call the performance on its own thread, between two pictures."""
-        return await self._flow.on_face(work)
+        return await self._face.call(work)
 
     async def change_face(self, performance: Performance) -> None:
         """Go on with another performance; the one before is closed. Breaks off the current turn."""
         self._stop_turn()
-        await self._settle(lambda: self._flow.change_face(performance))
+        await self._settle(lambda: self._face.change(performance))
 
     async def __aenter__(self) -> Conversation:
         return self
@@ -290,7 +295,10 @@ class Conversation:
         self._closed = True
         self._break_off()
         self._outbox.close()
-        await self._calm()
+        await self._calm(None if self._limits.step_seconds is None else CLOSING)
+        if self._tasks:
+            self._flow.give_up()
+            await self._calm()
         await self._flow.close()
 
     # A turn's life.
@@ -326,9 +334,9 @@ class Conversation:
         except asyncio.CancelledError:
             if before:
                 await asyncio.wait(before)
-            await self._flow.reset_face()
+            await self._face.reset()
         except Exception as raised:
-            await self._flow.reset_face()
+            await self._face.reset()
             if turn.number == self._number:
                 self._fail(turn, raised)
         else:
@@ -368,9 +376,9 @@ class Conversation:
         self._end(turn)
         return True
 
-    async def _calm(self) -> None:
+    async def _calm(self, patience: float | None = None) -> None:
         if self._tasks:
-            await asyncio.wait(set(self._tasks))
+            await asyncio.wait(set(self._tasks), timeout=patience)
 
 
 def _find_failure(error: BaseException) -> StageFailure:

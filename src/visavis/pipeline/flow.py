@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -19,9 +18,7 @@ from visavis.core.protocols import (
     Performance,
     Recognizer,
     Responder,
-    Rewindable,
     Synthesizer,
-    Thrifty,
 )
 from visavis.core.types import (
     FPS,
@@ -31,15 +28,16 @@ from visavis.core.types import (
     Segment,
     Sentence,
     Speech,
-    VideoFrame,
     Waveform,
 )
 from visavis.pipeline import events
-from visavis.pipeline.bridge import Relay, Worker
+from visavis.pipeline.bridge import Worker
 from visavis.pipeline.delivery import deliver_sentence
+from visavis.pipeline.face import Face
 from visavis.pipeline.manner import Limits, Manner
 from visavis.pipeline.outbox import Outbox
 from visavis.pipeline.pace import Pace, is_complete
+from visavis.pipeline.relay import Relay
 from visavis.pipeline.sentences import SentenceSplitter
 from visavis.pipeline.sources import Overheard, open_reply
 from visavis.pipeline.turn import Turn, join_heard
@@ -62,7 +60,7 @@ class StageFailure(Exception):
 class Stages:
     """What a conversation is made of; None where it is not needed."""
 
-    performance: Performance
+    face: Face
     synthesizer: Synthesizer | None = None
     responder: Responder | None = None
     recognizer: Recognizer | None = None
@@ -102,55 +100,32 @@ class Flow:
     ) -> None:
         self._pace = pace
         self._stages = stages
+        self.face = stages.face
         self.manner = manner
-        self._at_work = 0
         self._limits = limits
         self._outbox = outbox
         self._publish = publish
         self._clock = clock
         self._is_current = is_current
         self._workers: dict[events.StageName, Worker] = {
-            stage: Worker(stage) for stage in ("recognizer", "responder", "synthesizer", "animator")
+            "recognizer": Worker("recognizer"),  # the sound that it waits for may take any time
+            "responder": Worker("responder", limits.answer_seconds),
+            "synthesizer": Worker("synthesizer", limits.step_seconds),
         }
 
-    async def on_face(self, work: Callable[[Performance], T]) -> T:
-        """Call the performance on its own thread."""
-        return await self._workers["animator"].call(lambda: work(self._stages.performance))
-
-    async def next_idle(self) -> VideoFrame | None:
-        """Make a picture between turns, or None while the face is at work on speech."""
-
-        def make() -> VideoFrame | None:
-            # Looked at on the face's thread: an idle picture must not fall between two segments.
-            return None if self._at_work else self._stages.performance.idle()
-
-        return await self._workers["animator"].call(make)
-
-    async def reset_face(self, picture: int | None = None) -> None:
-        """Let the face forget its sound and go on from a picture that was made before."""
-
-        def reset(performance: Performance) -> None:
-            performance.reset()
-            if picture is not None and isinstance(performance, Rewindable):
-                performance.rewind(picture)
-
-        await self.on_face(reset)
-
-    async def change_face(self, performance: Performance) -> None:
-        """Take another performance and close the one before."""
-
-        def change() -> None:
-            before = self._stages.performance
-            self._stages = replace(self._stages, performance=performance)
-            before.close()
-
-        await self._workers["animator"].call(change)
+    def give_up(self) -> None:
+        """Wait no longer for stages that are at work: the conversation ends."""
+        for worker in self._workers.values():
+            worker.give_up()
+        self.face.give_up()
 
     async def close(self) -> None:
         """Close the performance and end the threads."""
-        await self.on_face(lambda performance: performance.close())
-        for worker in self._workers.values():
-            await worker.close()
+        ends = [worker.close() for worker in self._workers.values()]
+        found = await asyncio.gather(self.face.close(), *ends, return_exceptions=True)
+        for error in found:
+            if isinstance(error, BaseException):
+                raise error
 
     async def listen(self, turn: Turn, sound: AsyncIterator[Waveform]) -> Waveform | None:
         """Understand a question into ``turn.question``; its sound comes back for who overhears it."""
@@ -159,7 +134,7 @@ class Flow:
         worker, recognizer = self._workers["recognizer"], self._stages.recognizer
         heard = Overheard(sound) if isinstance(self._stages.responder, Overhearing) else None
         lent = worker.lend(heard or sound)
-        relay = worker.iterate(lambda: recognizer.transcribe(lent))
+        relay = self._open("recognizer", lambda: recognizer.transcribe(lent))
         heard_any = False
         try:
             async for transcript in relay:
@@ -187,10 +162,24 @@ class Flow:
         if self._stages.responder is None:
             raise StageFailure("responder", StageError("this conversation has no responder"))
         responder = self._stages.responder
-        relay = self._workers["responder"].iterate(
-            lambda: open_reply(responder, history, sound), limit=self._limits.text_pieces
+        relay = self._open(
+            "responder",
+            lambda: open_reply(responder, history, sound),
+            limit=self._limits.text_pieces,
         )
         await self.speak(turn, relay)
+
+    def _open(
+        self,
+        stage: events.StageName,
+        make: Callable[[], Iterator[T] | AsyncIterator[T]],
+        *,
+        limit: int = 2,
+    ) -> Relay[T]:
+        try:
+            return self._workers[stage].iterate(make, limit=limit)
+        except StageError as error:
+            raise StageFailure(stage, error) from error
 
     async def speak(self, turn: Turn, pieces: AsyncIterator[str]) -> None:
         """Speak text as it comes: writing, voice and face work at once."""
@@ -277,7 +266,7 @@ class Flow:
 
     def _open_speech(self, synthesizer: Synthesizer, sentence: Sentence) -> Relay[Speech]:
         voice = self.manner.voice.get(sentence.language, "")
-        return self._workers["synthesizer"].iterate(lambda: synthesizer.speak(sentence, voice))
+        return self._open("synthesizer", lambda: synthesizer.speak(sentence, voice))
 
     async def _animate(self, turn: Turn, speeches: asyncio.Queue[Speech | None]) -> None:
         """Give the sound to the face and hand on what comes out."""
@@ -289,8 +278,8 @@ class Flow:
             await self._feed(turn, speech, timing)
             if self._pace is not None and not held and speeches.empty() and is_complete(speech):
                 # What follows is late: this must not be left hanging in its last word.
-                await self._show(turn, self._stages.performance.flush, timing)
-        await self._show(turn, self._stages.performance.flush, timing)
+                await self._show(turn, lambda performance: performance.flush(), timing)
+        await self._show(turn, lambda performance: performance.flush(), timing)
         self._mark(turn, "animator", "total", timing.busy)
         self._mark(turn, "animator", "made", timing.frames / FPS)
 
@@ -300,7 +289,7 @@ class Flow:
         held: list[Speech | None] = [first]
         if self._pace is None or first is None:
             return held
-        lookahead = self._stages.performance.lookahead
+        lookahead = self.face.lookahead
         spoken, began = [first], self._clock()
         while (wait := self._pace.wait_before(spoken, lookahead, self._clock() - began)) > 0:
             try:
@@ -319,7 +308,7 @@ class Flow:
         speeches: asyncio.Queue[Speech | None] = asyncio.Queue(1)
 
         async def read() -> None:
-            relay = self._workers["synthesizer"].iterate(lambda: speech)
+            relay = self._open("synthesizer", lambda: speech)
             try:
                 async for piece in relay:
                     sentence = replace(piece.sentence, turn=turn.number)
@@ -336,15 +325,12 @@ class Flow:
 
     async def _feed(self, turn: Turn, speech: Speech, timing: _Timing) -> None:
         turn.note_speech(speech)
-        await self._show(turn, lambda: self._stages.performance.feed(speech), timing)
+        await self._show(turn, lambda performance: performance.feed(speech), timing)
 
     async def _show(
-        self, turn: Turn, make: Callable[[], Iterator[Segment]], timing: _Timing
+        self, turn: Turn, make: Callable[[Performance], Iterator[Segment]], timing: _Timing
     ) -> None:
-        self._at_work += 1
-        relay = self._workers["animator"].iterate(
-            lambda: self._keep_up(make), limit=self._limits.segments
-        )
+        relay = self.face.show(make, self._limits.segments)
         try:
             async for segment in relay:
                 if not self._is_current(segment.turn):
@@ -358,27 +344,8 @@ class Flow:
             raise StageFailure("animator", error) from error
         finally:
             # Waited for, unlike the others: reset must not come before the iterator is closed.
-            try:
-                with suppress(Exception):
-                    await relay.aclose()
-            finally:
-                self._at_work -= 1
+            await self.face.calm(relay)
             timing.busy += relay.busy
-
-    def _keep_up(self, make: Callable[[], Iterator[Segment]]) -> Iterator[Segment]:
-        """Let the face make do with half the pictures while too few are in reserve; on its thread."""
-        performance, pace = self._stages.performance, self._pace
-        if pace is None or not isinstance(performance, Thrifty):
-            yield from make()
-            return
-        with closing(make()) as segments:  # type: ignore[type-var]
-            while True:
-                performance.spare(pace.is_short)
-                segment = next(segments, None)
-                if segment is None:
-                    return
-                pace.note_made(len(segment.frames))
-                yield segment
 
     def _language_of(self, turn: Turn) -> Language:
         heard = [t.language for t in turn.transcripts if t.language is not None]

@@ -30,7 +30,13 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may wait between the stages."""
+    """How much may wait between the stages, and how long is waited for them.
+
+    Attributes:
+        step_seconds: That the voice or the face may take for one piece, after which it is given up
+            and the turn fails; None to wait for ever, as nobody does who listens.
+        answer_seconds: Likewise of the responder for the next piece of text.
+    """
 
     text_pieces: int = 64
     sentences: int = 4
@@ -39,3 +45,5 @@ class Limits:
     frames: int = 2 * FPS
     history: int = 40
     """Messages that the responder gets to see."""
+    step_seconds: float | None = None
+    answer_seconds: float | None = None

@@ -92,6 +92,19 @@ class ServerSettings(BaseSettings):
     vanished_limit: float = Field(
         20.0, gt=0, description="Seconds without any connection after which a session ends."
     )
+    stage_limit: float = Field(
+        30.0,
+        gt=0,
+        description=(
+            "Seconds that voice, face or hearing may take for one piece; then it is given up, the"
+            " question fails and the next one gets a fresh start."
+        ),
+    )
+    answer_limit: float = Field(
+        150.0,
+        gt=0,
+        description="Likewise of an answer for its next words; a slow model needs long.",
+    )
 
     ice_servers: tuple[IceServer, ...] = Field(
         (),

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from visavis.apps.server.protocol.events import Attachment, Source
+from visavis.core.cancelling import CURRENT
 from visavis.core.protocols import Responder
 from visavis.core.types import Emotion, Message
 from visavis.knowledge.base import Pair
@@ -27,7 +28,13 @@ class CitingResponder:
 
     def __init__(self, inner: Responder, tell: Callable[[str, dict[str, Any]], None]) -> None:
         self._inner = inner
-        self._tell = tell
+        self._told = tell
+
+    def _tell(self, question: str, fields: dict[str, Any]) -> None:
+        cancellation = CURRENT.get()
+        # A search that was given up may come back while the same question is answered again.
+        if cancellation is None or not cancellation.is_cancelled:
+            self._told(question, fields)
 
     async def reply(self, history: Sequence[Message]) -> AsyncIterator[str]:
         """Yield the answer as the inner responder does."""

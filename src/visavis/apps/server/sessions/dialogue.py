@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from visavis.apps.assemble import clean_text
@@ -126,7 +127,8 @@ class Dialogue:
             if isinstance(performance, Attentive):
                 performance.attend(listening)
 
-        await self._conversation.on_face(attend)
+        with suppress(Error):  # a face that cannot is told of with its next picture
+            await self._conversation.on_face(attend)
 
     def on_partial(self, text: str, language: Language | None) -> None:
         """What was understood so far."""

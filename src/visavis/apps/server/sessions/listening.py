@@ -46,6 +46,8 @@ MOST_WAITING = 10.0
 """Seconds of sound that may wait to be heard; more is dropped, the oldest first."""
 BATCH = 0.02
 """Seconds of sound that are heard at once."""
+PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds before models that failed are made anew; each failure in a row doubles them."""
 
 
 class Asker(Protocol):
@@ -99,6 +101,8 @@ class Listening:
         make_recognizer: Likewise for what understands whole turns.
         mode: How the microphone is used.
         clock: Monotonic seconds.
+        patience: Seconds that models may take for one piece, after which they are made anew; None to
+            wait for ever.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class Listening:
         make_recognizer: Callable[[], Recognizer],
         mode: Mode,
         clock: Callable[[], float],
+        patience: float | None = None,
     ) -> None:
         self._asker = asker
         self._make_ears = make_ears
@@ -122,10 +127,12 @@ class Listening:
         self._ears: Ears | None = None
         self._recognizer: Recognizer | None = None
         self._fresh = False  # the models need not be made again
-        self._worker = Worker("ears")
-        self._understanding = Worker("understanding")
+        self._listens = False  # whether the asker was told that somebody speaks
+        self._worker = Worker("ears", patience)
+        self._understanding = Worker("understanding", patience)
         self._guess: _Guess | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._works: set[asyncio.Task[Transcript | None]] = set()
         self._closed = False
         self.dropped = 0.0
         """Seconds of sound that came faster than they could be heard."""
@@ -162,6 +169,7 @@ class Listening:
 
     async def run(self) -> None:
         """Hear until cancelled."""
+        pause = PAUSE
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -172,9 +180,27 @@ class Listening:
             try:
                 await self._process(inputs)
             except Exception as error:
+                self._begin_anew()
                 self._asker.on_nothing(error)
-                self._fresh = False
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                pause = PAUSE
+
+    def _begin_anew(self) -> None:
+        """Forget the turn that was being heard: its models failed, and its sound is lost."""
+        self._fresh, self._hearing = False, None
+        self._drop_guess()
+        # Whatever was said meanwhile is of a question that nobody waits for any more.
+        self._inputs = deque(i for i in self._inputs if not isinstance(i, Waveform))
+        self._waiting = 0.0
+        self._asker.on_hush(False)
+        if self._listens:
+            self._set_listening(False)
+
+    def _set_listening(self, listens: bool) -> None:
+        self._listens = listens
+        self._asker.on_listening(listens)
 
     async def _process(self, inputs: list[Input]) -> None:
         if not self._fresh:
@@ -190,7 +216,7 @@ class Listening:
 
         def tell(noticed: Noticed) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-                loop.call_soon_threadsafe(self._take, noticed)
+                loop.call_soon_threadsafe(self._take, hearing, noticed)
 
         await self._worker.call(lambda: hearing.process(batch, tell))
 
@@ -207,8 +233,8 @@ class Listening:
                     break
         self._arrived.set()
 
-    def _take(self, noticed: Noticed) -> None:
-        if self._closed:
+    def _take(self, hearing: Hearing, noticed: Noticed) -> None:
+        if self._closed or hearing is not self._hearing:
             return
         try:
             self._react(noticed)
@@ -221,7 +247,7 @@ class Listening:
                 language = self._ears.language if self._ears is not None else None
                 self._asker.on_partial(noticed.partial, language)
             case Began():
-                self._asker.on_listening(True)
+                self._set_listening(True)
             case Hushed() | Cleared():
                 self._asker.on_hush(isinstance(noticed.decision, Hushed))
             case BargedIn():
@@ -237,7 +263,7 @@ class Listening:
             case Discarded(why=why):
                 self._drop_guess()
                 logger.debug("heard %s", why)
-                self._asker.on_listening(False)
+                self._set_listening(False)
 
     def _conclude(self, taken: Taken, sound: Floats, ended: float) -> None:
         guess, self._guess = self._guess, None
@@ -247,7 +273,7 @@ class Listening:
             if guess is not None:
                 guess.task.cancel()
             work = self._understand(sound)
-        self._asker.on_listening(False)
+        self._set_listening(False)
         task = asyncio.create_task(self._answer(work, ended, Waveform(sound, RATE)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -287,7 +313,15 @@ class Listening:
                     return transcript
             return None
 
-        return asyncio.create_task(run(), name="understand")
+        task = asyncio.create_task(run(), name="understand")
+        self._works.add(task)
+        task.add_done_callback(self._forget_work)
+        return task
+
+    def _forget_work(self, task: asyncio.Task[Transcript | None]) -> None:
+        self._works.discard(task)
+        if not task.cancelled():
+            task.exception()  # of a guess that was dropped nobody asks it
 
     def _drop_guess(self) -> None:
         if self._guess is not None:
@@ -300,6 +334,6 @@ class Listening:
         self._drop_guess()
         for task in tuple(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._worker.close()
-        await self._understanding.close()
+        # First: a task that waits for a model which hangs ends only once that is given up.
+        await asyncio.gather(self._worker.close(), self._understanding.close())
+        await asyncio.gather(*self._tasks, *self._works, return_exceptions=True)

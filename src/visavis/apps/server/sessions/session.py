@@ -82,6 +82,7 @@ class LiveSession:
         self._setup = Setup(cast, part, language, microphone)
         self._may_keep_sound = may_keep_sound
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._began = clock()
         self._on_end = on_end
         self.width, self.height = part.size
@@ -99,9 +100,12 @@ class LiveSession:
             cast.speaker,
             self._responder,
             manner=self._setup.make_manner(),
-            limits=LIMITS,
+            limits=replace(
+                LIMITS, step_seconds=settings.stage_limit, answer_seconds=settings.answer_limit
+            ),
             clock=clock,
             pace=pace,
+            reopen=self._reopen_face,
         )
         self._conversation.hub.subscribe(self._narrator.observe)
         narrator = self._narrator
@@ -121,6 +125,7 @@ class LiveSession:
             lambda: self._setup.make_recognizer(),
             microphone,
             clock,
+            settings.stage_limit,
         )
 
     # Life.
@@ -143,9 +148,9 @@ class LiveSession:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._narrator.break_off(self._clock())
         await self._listening.close()
-        await self._dialogue.close()
         with suppress(Exception):
             await self._conversation.close()
+        await self._dialogue.close()  # it may wait for a face that hangs until that is given up
         self._audience.end(reason, message or _MESSAGES[reason])
         self._on_end(self)
         logger.info("session %s ended: %s", self.id[:8], reason)
@@ -341,6 +346,19 @@ class LiveSession:
         self._playout.cut()
         self._playout.forget_numbers()
         self.width, self.height = part.size
+
+    def _reopen_face(self) -> Performance:
+        """Open the face again, on its own thread, in place of one that hangs."""
+        performance = self._setup.cast.open_performance(self._setup.part.avatar)
+
+        def note() -> None:
+            self._playout.forget_numbers()
+            part = replace(self._setup.part, performance=performance)
+            self._setup = replace(self._setup, part=part)  # the one before may be freed
+
+        with suppress(RuntimeError):  # the loop is closed: nothing is shown any more
+            self._loop.call_soon_threadsafe(note)  # gets there before its first picture
+        return performance
 
     async def _feel(self, cast: Cast) -> None:
         emotion: Emotion = cast.emotion or cast.settings.emotion or "neutral"
