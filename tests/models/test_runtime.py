@@ -163,3 +163,13 @@ def test_wrong_inputs_are_one_sentence(network: Path) -> None:
         loaded.run({"z": np.zeros((1, 3), np.float32)})
     with pytest.raises(StageError, match="failed"):
         loaded.run({"x": np.zeros((1, 4), np.float32)})
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/comm").exists(), reason="Linux names threads")
+def test_a_pool_bears_the_name_that_it_was_loaded_under(network: Path) -> None:
+    with runtime.naming_threads("pool of a test"):
+        loaded = runtime.load(network, runtime="onnxruntime", threads=3, device="cpu")
+    loaded.run({"x": np.ones((1, 3), np.float32)})
+    names = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    assert names.count("pool of a test") >= 2, names  # and the caller's is the third
+    assert Path("/proc/thread-self/comm").read_text().strip() != "pool of a test"

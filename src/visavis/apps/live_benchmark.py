@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from visavis.apps.live_cpu import share_by_stage
 from visavis.apps.live_listener import Listener
 from visavis.apps.processes import ProcessMeter
 from visavis.core.errors import StageError
@@ -43,10 +45,33 @@ _ASKERS: dict[Language, str] = {"zh": "zm_yunjian", "en": "am_michael"}
 LATE = 1 / FPS
 """Seconds after its time from which a frame is late: one frame."""
 _PATIENCE = 40.0
-_UNREMEMBERED = {"VISAVIS_SERVER_REMEMBERED_SPEECH": "0"}
+UNREMEMBERED = {"VISAVIS_SERVER_REMEMBERED_SPEECH": "0"}
 """The same questions come again and again here; each answer is spoken anew."""
 _SPOKEN_FOR = 2.5
 """Seconds of an answer that are listened to before it is interrupted."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """What a session showed, by the server's own counts.
+
+    Attributes:
+        ticks: Pictures sent.
+        repeats: Of them, how many were the one before once more.
+    """
+
+    ticks: int = 0
+    repeats: int = 0
+
+    def note(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Add what lies between two of the session's ``LiveSession.snapshot``."""
+        self.ticks += after["ticks"] - before["ticks"]
+        self.repeats += after["repeats"] - before["repeats"]
+
+    @property
+    def distinct_fps(self) -> float:
+        """Pictures a second that were not the one before; 0 where none were sent."""
+        return round(FPS * (1 - self.repeats / self.ticks), 2) if self.ticks else 0.0
 
 
 @contextlib.contextmanager
@@ -123,18 +148,20 @@ def bench_live(
     from visavis.apps.benchmarking import describe_machine
 
     machine = describe_machine()
-    speech = asyncio.run(_speak_questions(cast))
+    speech = asyncio.run(speak_questions(cast))
     tell("the server starts")
-    with start_server(sessions, environment={} if known else _UNREMEMBERED) as (url, token, pid):
+    with start_server(sessions, environment={} if known else UNREMEMBERED) as (url, token, pid):
         if known:
             tell("every answer is given once")
-            asyncio.run(_hear_all(url, token))
+            asyncio.run(hear_all(url, token))
         tell("listeners come in")
-        figures = asyncio.run(_measure(url, token, pid, speech, turns, sessions, minutes, tell))
+        figures = asyncio.run(
+            measure_listeners(url, token, pid, speech, turns, sessions, minutes, tell)
+        )
     return {"machine": machine, "sessions": sessions, "known": known, "figures": figures}
 
 
-async def _hear_all(url: str, token: str) -> None:
+async def hear_all(url: str, token: str) -> None:
     """Have every question answered to its end."""
     for language, questions in QUESTIONS.items():
         async with Listener(url, token, microphone="off", language=language) as listener:
@@ -143,7 +170,8 @@ async def _hear_all(url: str, token: str) -> None:
                 await listener.wait_for(lambda e: e["type"] == "turn.ended", asked, 4 * _PATIENCE)
 
 
-async def _speak_questions(cast: Cast) -> dict[Language, list[Waveform]]:
+async def speak_questions(cast: Cast) -> dict[Language, list[Waveform]]:
+    """Speak the questions, in a voice that does not answer here."""
     from visavis.apps.demonstration import say
 
     return {
@@ -152,7 +180,7 @@ async def _speak_questions(cast: Cast) -> dict[Language, list[Waveform]]:
     }
 
 
-async def _measure(
+async def measure_listeners(
     url: str,
     token: str,
     pid: int,
@@ -162,6 +190,22 @@ async def _measure(
     minutes: float,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
+    """Let listeners come in, talk at the same time and leave; see ``bench_live``.
+
+    Returns:
+        Delays, each with ``n``, ``p50`` and ``p95`` in seconds, and of the listener who has it worst:
+
+        - ``fps``: pictures a second that came.
+        - ``distinct_fps``, ``distinct_fps_speaking``: of the 25 pictures of each second, how many were
+          other than the one before; in all, and within answers.
+        - ``late_share``: of the pictures, 0..1, how many came more than one frame later than the median
+          picture. A delay that all of them share, as of a slow start, does not show in it.
+        - ``drift``: seconds that sound and picture moved against each other.
+        - ``shown_twice``, ``without_sound``: shares of the ticks, 0..1.
+
+    Raises:
+        StageError: A listener was not let in, or got no answer; maybe within an exception group.
+    """
     server, own = ProcessMeter(pid), ProcessMeter(os.getpid())
     taken: dict[str, list[float]] = {}
     async with contextlib.AsyncExitStack() as stack:
@@ -176,32 +220,38 @@ async def _measure(
         quiet = await _watch_idle(server, own, 5.0)
         server.restart()
         own.restart()
-        busy_from = time.monotonic()
+        before = [await listener.describe() for listener in listeners]
+        heard = [Shown() for _ in listeners]
 
-        async def talk(listener: Listener, language: Language) -> None:
+        async def talk(listener: Listener, language: Language, shown: Shown) -> None:
             done = 0
             while done < turns or time.monotonic() - began < minutes * 60:
-                await _one_round(listener, language, speech[language], done, taken)
+                await _one_round(listener, language, speech[language], done, taken, shown)
                 memory.append(server.memory())
                 done += 1
                 tell(f"round {done} is done ({memory[-1]:.0f} MB)")
 
         async with asyncio.TaskGroup() as group:
             for i, listener in enumerate(listeners):
-                group.create_task(talk(listener, "zh" if i % 2 == 0 else "en"))
-        busy = {"seconds": time.monotonic() - busy_from, "shares": server.shares()}
+                group.create_task(talk(listener, "zh" if i % 2 == 0 else "en", heard[i]))
+        talking = share_by_stage(server)
         pictures = [_watch_pictures(listener, began) for listener in listeners]
         counts = [await listener.describe() for listener in listeners]
+        shown = [Shown() for _ in listeners]
+        for part, first, last in zip(shown, before, counts, strict=True):
+            part.note(first, last)
     return {
         **{name: describe(values) for name, values in sorted(taken.items())},
         "fps": min(p["fps"] for p in pictures),
+        "distinct_fps": min(part.distinct_fps for part in shown),
+        "distinct_fps_speaking": min(part.distinct_fps for part in heard),
         "late_share": max(p["late_share"] for p in pictures),
         "drift": max(p["drift"] for p in pictures),
         "shown_twice": max(round(c["repeats"] / c["ticks"], 4) for c in counts),
         "without_sound": max(round(c["starved"] / c["ticks"], 4) for c in counts),
         "memory_mb": {"first": memory[0], "last": memory[-1], "highest": max(memory)},
         "cpu_idle": quiet,
-        "cpu_talking": busy["shares"],
+        "cpu_talking": talking,
         "cpu_listeners": own.share(),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -213,6 +263,7 @@ async def _one_round(
     speech: list[Waveform],
     number: int,
     taken: dict[str, list[float]],
+    shown: Shown,
 ) -> None:
     """Ask by voice and hear it out for a while, stop it; ask by text, stop it by speaking."""
 
@@ -222,7 +273,7 @@ async def _one_round(
 
     ended = await listener.microphone.say(speech[number % len(speech)]).ended
     await listener.wait_for(_speaks, ended, _PATIENCE)
-    await asyncio.sleep(_SPOKEN_FOR)
+    await _hear_on(listener, shown)
     note("spoken_to_sound", _since(ended, listener.sound.first_loud(ended)))
     note("spoken_to_picture", _since(ended, _picture_of(listener, ended)))
     await _stop(listener, await listener.send(type="interrupt"), "stop_to_silence", note)
@@ -230,7 +281,7 @@ async def _one_round(
     text = QUESTIONS[language][number % len(speech)]
     asked = await listener.send(type="ask", text=text)
     await listener.wait_for(_speaks, asked, _PATIENCE)
-    await asyncio.sleep(_SPOKEN_FOR)
+    await _hear_on(listener, shown)
     note("typed_to_sound", _since(asked, listener.sound.first_loud(asked)))
     note("typed_to_picture", _since(asked, _picture_of(listener, asked)))
     saying = listener.microphone.say(speech[(number + 1) % len(speech)])
@@ -238,6 +289,15 @@ async def _one_round(
     ended = await saying.ended
     await listener.wait_for(_speaks, ended, _PATIENCE)
     await _stop(listener, await listener.send(type="interrupt"), "stop_to_silence", note)
+
+
+async def _hear_on(listener: Listener, shown: Shown) -> None:
+    """Listen to an answer for a while, and count its pictures unless it ends meanwhile."""
+    before, began = await listener.describe(), time.monotonic()
+    await asyncio.sleep(_SPOKEN_FOR)
+    after = await listener.describe()
+    if not any(t >= began and e["type"] == "turn.ended" for t, e in listener.events):
+        shown.note(before, after)
 
 
 def _speaks(event: dict[str, Any]) -> bool:
@@ -289,7 +349,7 @@ async def _watch_idle(server: ProcessMeter, own: ProcessMeter, seconds: float) -
     server.restart()
     own.restart()
     await asyncio.sleep(seconds)
-    return {**server.shares(), "listeners": own.share()}
+    return {**share_by_stage(server), "listeners": own.share()}
 
 
 def describe(values: list[float]) -> dict[str, float]:

@@ -135,6 +135,19 @@ class Microphone(AudioStreamTrack):
         return frame
 
 
+class _Nowhere(asyncio.DatagramTransport):
+    """What aioice sends to once the sockets are gone, while this side is taken down."""
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """Lose it."""
+
+    def abort(self) -> None:
+        """There is nothing to close."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 class Listener:
     """One listener in one session. Use it with ``async with``.
 
@@ -258,11 +271,26 @@ class Listener:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def vanish(self) -> None:
+        """Be gone without a word, as a device that is switched off; the session is not ended.
+
+        Nothing more is sent: no end of ICE, DTLS or RTP. The sockets' ports are closed.
+        """
+        for transceiver in self._peer.getTransceivers():
+            for protocol in transceiver.receiver.transport.transport._connection._protocols:
+                protocol.transport.abort()
+                protocol.transport = _Nowhere()
+        if self._socket is not None:
+            self._socket.transport.abort()
+        self.session = ""
+        await self.leave()
+
     async def leave(self) -> None:
-        """End the session and the connections."""
-        if self.session:
+        """End the session and the connections. Safe to call twice."""
+        session, self.session = self.session, ""
+        if session:
             with suppress(httpx.HTTPError):
-                await self._http.delete(f"/api/v1/sessions/{self.session}")
+                await self._http.delete(f"/api/v1/sessions/{session}")
         await self._peer.close()
         if self._socket is not None:
             await self._socket.close()

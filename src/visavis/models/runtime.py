@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import os
 from asyncio import CancelledError
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -168,6 +169,29 @@ def _open(
     network: Network = _KINDS[runtime](model, name, threads, device, precision)
     log.info("%s runs on %s", name, network.description)
     return network
+
+
+@contextmanager
+def naming_threads(name: str) -> Iterator[None]:
+    """Give the threads that start here meanwhile a name that top -H and /proc show.
+
+    Linux gives a new thread the name of the one that starts it, and a runtime's pool starts with its
+    network: without this it bears the name of whatever thread was the first to need the network.
+
+    Args:
+        name: Linux keeps 15 bytes of it.
+    """
+    own = Path("/proc/thread-self/comm")
+    try:
+        before = own.read_bytes().strip()
+        own.write_bytes(name.encode()[:15])
+    except OSError:  # another system
+        before = b""
+    try:
+        yield
+    finally:
+        if before:
+            own.write_bytes(before)
 
 
 def run_session(session: Any, outputs: Sequence[str], inputs: Mapping[str, Any]) -> list[Any]:

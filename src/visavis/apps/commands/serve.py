@@ -40,6 +40,7 @@ def command(
     from visavis.core.errors import MissingExtra
 
     try:
+        from visavis.apps.processes import limit_arenas
         from visavis.apps.server.running import describe_exposure, run_server
         from visavis.apps.server.settings import load_server_settings
     except ModuleNotFoundError as error:
@@ -83,4 +84,5 @@ def command(
 
             webbrowser.open(link)
 
+    limit_arenas()
     run_server(settings, self_signed=tls_self_signed, say=say, ready=ready)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from visavis.core.errors import Error
+from visavis.models.runtime import naming_threads
 
 if TYPE_CHECKING:
     from visavis.apps.assemble import Cast
@@ -24,17 +25,17 @@ async def warm_up(house: House, say: Callable[[str], None] = lambda what: None) 
     Raises:
         Error: A stage cannot be loaded; the house says so as well.
     """
-    steps: tuple[tuple[str, Callable[[Cast], None]], ...] = (
-        ("the knowledge base", _warm_responder),
-        ("the ears", _warm_recognizer),
-        ("the voices", _warm_voices),
-        ("the face", _warm_face),
+    steps: tuple[tuple[str, str, Callable[[Cast], None]], ...] = (
+        ("the knowledge base", "answering", _warm_responder),
+        ("the ears", "understanding", _warm_recognizer),
+        ("the voices", "voice", _warm_voices),
+        ("the face", "face", _warm_face),
     )
-    for what, step in steps:
+    for what, threads, step in steps:
         house.doing = what
         say(what)
         try:
-            await asyncio.to_thread(step, house.cast)
+            await asyncio.to_thread(_load, threads, step, house.cast)
         except Error as error:
             house.trouble = str(error)
             raise
@@ -43,6 +44,11 @@ async def warm_up(house: House, say: Callable[[str], None] = lambda what: None) 
     await house.sessions.measure()
     house.doing = ""
     house.is_ready = True
+
+
+def _load(threads: str, step: Callable[[Cast], None], cast: Cast) -> None:
+    with naming_threads(threads):  # pools of the networks; see apps/live_cpu.py
+        step(cast)
 
 
 def _warm_responder(cast: Cast) -> None:
