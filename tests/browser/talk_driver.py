@@ -23,7 +23,7 @@ from visavis.models.face_landmarker.predictor import FaceLandmarker
 from visavis.stages.recognizers.whisper import WhisperRecognizer
 
 MICROPHONE_RATE = 48_000
-LAPTOP, PHONE = (1440, 900), (390, 844)
+LAPTOP, PHONE, KIOSK = (1440, 900), (390, 844), (1080, 1920)
 WINDOW = (800, 640)
 """As large as is needed: a browser without a GPU paints every pixel by hand."""
 
@@ -358,8 +358,15 @@ class Visitor:
 
     def keep_both(self, name: str) -> None:
         """Keep what is seen on a laptop and on a phone."""
+        self._keep_at(name, laptop=LAPTOP, phone=PHONE)
+
+    def keep_all(self, name: str) -> None:
+        """Keep what is seen on a kiosk that stands upright, on a laptop and on a phone."""
+        self._keep_at(name, kiosk=KIOSK, laptop=LAPTOP, phone=PHONE)
+
+    def _keep_at(self, name: str, **sizes: tuple[int, int]) -> None:
         if "VISAVIS_SCREENSHOTS" in os.environ:
-            for size, where in ((LAPTOP, "laptop"), (PHONE, "phone")):
+            for where, size in sizes.items():
                 self.resize(size)
                 time.sleep(0.7)
                 self.keep(f"{name}-{where}")

@@ -12,13 +12,8 @@ export function share(part: number, whole: number): string {
 
 /** Of a stretch of time up to some seconds. */
 export const seconds = (value: number): string =>
-  new Intl.NumberFormat(locale(), {
-    style: "unit",
-    unit: "second",
-    unitDisplay: "narrow",
-    minimumFractionDigits: 2,
-    maximumFractionDigits: 2,
-  }).format(value);
+  new Intl.NumberFormat(locale(), { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value) +
+  (language.value === "zh" ? "\u00a0秒" : "\u00a0s");
 
 export function age(value: number): string {
   const total = Math.max(0, Math.round(value));

@@ -69,6 +69,15 @@ export async function readKeepsSound(): Promise<boolean | null> {
   return typeof answer?.sound === "boolean" ? answer.sound : null;
 }
 
+/**
+ * What a face or a voice is called by its name: `front_desk` is Front Desk. Kokoro's voices begin
+ * with a letter for the language and one for the gender: `zf_xiaoxiao` is Xiaoxiao.
+ */
+export function titleOf(name: string): string {
+  const parts = name.replace(/^[a-z][fm]_(?=.)/, "").split("_").filter(Boolean);
+  return parts.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join(" ");
+}
+
 /** Questions that can be answered; empty where the server has none to offer. */
 export async function readSuggestions(language: Language): Promise<string[]> {
   const answer = await read(`/api/v1/suggestions?language=${language}`);
