@@ -132,11 +132,12 @@ async def sessions(cast: Cast, trouble: Trouble) -> AsyncIterator[Sessions]:
     await opened.close()
 
 
-def visavis_threads() -> set[int]:
-    return {t.ident or 0 for t in threading.enumerate() if t.name.startswith("visavis-")}
+def visavis_threads() -> set[threading.Thread]:
+    """Those that are alive. Not their numbers, which a new thread takes over from one that ended."""
+    return {t for t in threading.enumerate() if t.name.startswith("visavis-")}
 
 
-async def come_back(threads: set[int]) -> None:
+async def come_back(threads: set[threading.Thread]) -> None:
     for _ in range(300):
         if visavis_threads() <= threads:
             return
