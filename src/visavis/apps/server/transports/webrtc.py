@@ -12,7 +12,6 @@ from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
-from aiortc.jitterbuffer import JitterBuffer
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtcdatachannel import RTCDataChannel
 from aiortc.rtp import (
@@ -25,6 +24,7 @@ from aiortc.rtp import (
 )
 from aiortc.sdp import SessionDescription
 
+from visavis.apps.server.transports.arrival import PromptBuffer
 from visavis.apps.server.transports.bitrate import RateControl
 from visavis.apps.server.transports.encoding import PictureCodec
 from visavis.apps.server.transports.intake import BURST, Intake
@@ -45,10 +45,6 @@ SILENCE_LIMIT = 15.0
 same after half a minute."""
 LONGEST_OFFER = 100_000
 """Characters of SDP; a browser's offer has some 6000."""
-_HEARD_AHEAD, _HEARD_AT_MOST = 1, 8
-"""Packets of 20 ms of the microphone that are held back, and after which a lost one is given up; what
-comes out of order is waited for all the same. aiortc's own 4 and 16 are for playing: they make every
-answer, and every silence, later."""
 _CHANNEL_FULL = 1_000_000
 """Bytes waiting in the data channel at which the listener is given up."""
 
@@ -134,8 +130,7 @@ class Peer:
         connection = self._connection
         sound = connection.addTransceiver(self._tracks.sound, direction="sendrecv")
         sound.setCodecPreferences(_capabilities("audio", ("audio/opus",)))
-        buffer = JitterBuffer(capacity=_HEARD_AT_MOST, prefetch=_HEARD_AHEAD)
-        setattr(sound.receiver, "_RTCRtpReceiver__jitter_buffer", buffer)  # noqa: B010
+        setattr(sound.receiver, "_RTCRtpReceiver__jitter_buffer", PromptBuffer())  # noqa: B010
         video = connection.addTransceiver(self._tracks.picture, direction="sendonly")
         # H.264 first: half the work of VP8 here, and phones have it in hardware.
         video.setCodecPreferences(_capabilities("video", ("video/h264", "video/vp8", "video/rtx")))
