@@ -18,7 +18,7 @@ STAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "understanding": ("understanding", "recognizer", "transcribing"),
         "answering": ("answering", "responder", "responding"),
         "voice": ("voice", "synthesizer", "speaking"),
-        "face": ("face", "animator", "opening"),
+        "face": ("face", "animator", "avatar"),
         "encoding and network": ("main", "webrtc", "fmp4"),
     }
 )

@@ -78,7 +78,7 @@ def break_stage(patch: pytest.MonkeyPatch, stage: str, trouble: Trouble) -> None
     patch.setattr(Ears, "trouble", trouble if stage == "ears" else None)
     reply, speak = fakes.EchoResponder.reply, fakes.ToneSynthesizer.speak
     feed, idle = fakes.PaintingPerformance.feed, fakes.PaintingPerformance.idle
-    transcribe = fakes.ScriptedRecognizer.transcribe
+    transcribe, open_face = fakes.ScriptedRecognizer.transcribe, fakes.PaintingAnimator.open
 
     async def break_reply(self: Any, history: Any) -> AsyncIterator[str]:
         written = ""
@@ -104,6 +104,10 @@ def break_stage(patch: pytest.MonkeyPatch, stage: str, trouble: Trouble) -> None
         trouble.strike()
         return idle(self)
 
+    def break_opening(self: Any, avatar: Any) -> Any:
+        trouble.strike()
+        return open_face(self, avatar)
+
     async def break_understanding(
         self: Any, audio: AsyncIterator[Waveform]
     ) -> AsyncIterator[Transcript]:
@@ -121,6 +125,8 @@ def break_stage(patch: pytest.MonkeyPatch, stage: str, trouble: Trouble) -> None
             patch.setattr(fakes.PaintingPerformance, "feed", break_face)
         case "idle":
             patch.setattr(fakes.PaintingPerformance, "idle", break_idle)
+        case "avatar":
+            patch.setattr(fakes.PaintingAnimator, "open", break_opening)
         case "understanding":
             patch.setattr(fakes.ScriptedRecognizer, "transcribe", break_understanding)
 

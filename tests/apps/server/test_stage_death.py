@@ -24,6 +24,7 @@ from visavis.apps.server.protocol import ServerEvent, commands
 from visavis.apps.server.sessions.registry import Sessions
 from visavis.apps.server.sessions.session import LiveSession
 from visavis.apps.server.settings import ServerSettings
+from visavis.core.errors import StageError
 from visavis.core.types import FPS, Waveform
 from visavis.pipeline.ticks import Tick
 from visavis.stages import fakes
@@ -348,3 +349,68 @@ async def test_a_session_can_be_left_while_a_stage_hangs(
     trouble.release.set()
     await come_back(before)
     await freed(ends)
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The faces that were closed, by their identity."""
+    close, found = fakes.PaintingPerformance.close, list[int]()
+
+    def note(self: fakes.PaintingPerformance) -> None:
+        found.append(id(self))
+        close(self)
+
+    monkeypatch.setattr(fakes.PaintingPerformance, "close", note)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["hangs"])
+@pytest.mark.parametrize("stage", ["avatar"])
+async def test_a_face_that_does_not_open_keeps_nobody_waiting(
+    sessions: Sessions, trouble: Trouble, closed: list[int]
+) -> None:
+    before = visavis_threads()
+    with pytest.raises(StageError, match="nothing came from the avatar for 1 s"):
+        await sessions.open()
+    assert len(sessions) == 0
+    session = await sessions.open()
+    async with Listener(session).listen() as here:
+        await session.handle(commands.Ask(text="How?"))
+        assert (await here.event("turn.ended")).heard == ANSWER
+    assert closed == []
+    trouble.release.set()
+    for _ in range(300):
+        if closed:
+            break
+        await asyncio.sleep(0.01)
+    assert len(closed) == 1, "the one that opened too late"
+    assert id(session._setup.part.performance) not in closed
+    await session.close()
+    await come_back(before)
+
+
+@pytest.mark.parametrize("kind", ["raises", "hangs"])
+@pytest.mark.parametrize("stage", ["avatar"])
+async def test_where_another_face_does_not_open_the_one_before_stays(
+    sessions: Sessions, trouble: Trouble, closed: list[int], kind: Kind
+) -> None:
+    trouble.is_armed = False
+    trouble.may_strike.set()
+    session = await sessions.open()
+    first = session._setup.part.performance
+    async with Listener(session).listen() as here:
+        await here.until(lambda: len(here.ticks) > 3)
+        trouble.is_armed = True
+        await session.handle(commands.Change(avatar="bob"))
+        error = await here.event("error")
+        assert error.code == "StageError"
+        assert here.of("session.changed") == []
+        assert session._setup.part.performance is first
+        assert closed == []
+        await session.handle(commands.Ask(text="How?"))
+        assert (await here.event("turn.ended")).heard == ANSWER
+        await session.handle(commands.Change(avatar="bob"))
+        await here.event("session.changed")
+        assert session._setup.part.performance is not first
+        assert closed == [id(first)]
+    trouble.release.set()

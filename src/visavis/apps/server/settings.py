@@ -96,8 +96,8 @@ class ServerSettings(BaseSettings):
         30.0,
         gt=0,
         description=(
-            "Seconds that voice, face or hearing may take for one piece; then it is given up, the"
-            " question fails and the next one gets a fresh start."
+            "Seconds that voice, face or hearing may take for one piece, and a face to open; then it"
+            " is given up, the question fails and the next one gets a fresh start."
         ),
     )
     answer_limit: float = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,20 +35,31 @@ class Part:
     size: tuple[int, int]
 
 
-async def open_face(cast: Cast) -> Part:
+async def open_face(cast: Cast, patience: float | None = None) -> Part:
     """Load the cast's avatar and open its face, on a thread of its own.
 
+    Args:
+        cast: Knows avatar and voice.
+        patience: Seconds that it may take; None to wait for ever.
+
     Raises:
+        StageError: It took longer; what still comes of it is closed there and then.
         Error: The avatar or the voice is unknown or cannot be used.
     """
-    worker = Worker("opening")
+    opened: list[Part] = []
+
+    def close_late() -> None:
+        for part in opened:
+            part.performance.close()
+
+    worker = Worker("avatar", patience, on_lost=lambda at_end: at_end(close_late))
     try:
-        opening = asyncio.ensure_future(worker.call(lambda: _open(cast)))
+        opening = asyncio.ensure_future(worker.call(lambda: _open(cast, opened)))
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
             # Whoever asked is gone; what was opened must not stay open.
-            if not opening.cancelled():
+            with suppress(Exception):
                 part = await opening
                 await worker.call(part.performance.close)
             raise
@@ -55,10 +67,12 @@ async def open_face(cast: Cast) -> Part:
         await worker.close()
 
 
-def _open(cast: Cast) -> Part:
+def _open(cast: Cast, opened: list[Part]) -> Part:
     avatar = cast.load_avatar()
     voices = cast.choose_voices(avatar)
     performance = cast.open_performance(avatar)
     # Also the dear first use of its tables, which the first tick should not wait for.
     height, width = performance.idle().image.shape[:2]
-    return Part(avatar.name, avatar, performance, voices, (width, height))
+    part = Part(avatar.name, avatar, performance, voices, (width, height))
+    opened.append(part)
+    return part

@@ -125,6 +125,7 @@ class Sessions:
         Raises:
             SessionsFull: As many live as this machine can serve, or those who talk get their
                 pictures late as it is.
+            StageError: The face did not open within ``stage_limit``.
             Error: The avatar or the voice is unknown or cannot be used.
         """
         if self._closed:
@@ -139,7 +140,7 @@ class Sessions:
         )
         self._opening += 1
         try:
-            part = await open_face(cast)
+            part = await open_face(cast, self._settings.stage_limit)
             session = LiveSession(
                 secrets.token_urlsafe(16),
                 cast,

@@ -328,7 +328,7 @@ class LiveSession:
     async def _change(self, command: commands.Change) -> None:
         async with self._changing:
             before = self._setup
-            setup = await before.revise(command)
+            setup = await before.revise(command, self._settings.stage_limit)
             if setup.part.performance is not before.part.performance:
                 await self._take_part(setup.part)
             if setup.language != before.language:

@@ -34,10 +34,15 @@ class Setup:
     language: Language | Literal["auto"]
     microphone: Microphone
 
-    async def revise(self, command: commands.Change) -> Setup:
+    async def revise(self, command: commands.Change, patience: float | None = None) -> Setup:
         """Make what a command asks for; a face of another avatar is opened.
 
+        Args:
+            command: What shall change.
+            patience: Seconds that a face may take to open; None to wait for ever.
+
         Raises:
+            StageError: It took longer.
             Error: The avatar or the voice is unknown or cannot be used.
         """
         cast = replace(
@@ -47,7 +52,7 @@ class Setup:
             emotion=_emotion_of(command.emotion, self.cast.emotion),
         )
         if command.avatar is not None and command.avatar != self.part.name:
-            part = await open_face(cast)
+            part = await open_face(cast, patience)
         else:
             part = replace(self.part, voices=cast.choose_voices(self.part.avatar))
         return replace(self, cast=cast, part=part, language=command.language or self.language)
