@@ -1,21 +1,16 @@
 """The operator's page in the package, on weeks of records, served by the real server."""
 
-import asyncio
-import importlib.util
 import json
 import re
-import time
 import urllib.request
-from pathlib import Path
 
 import pytest
+from admin_driver import go, serve_weeks, wait_for
 
 from visavis.apps.live_benchmark import start_server
-from visavis.apps.server.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.assets, pytest.mark.slow]
 
-SIMULATED = Path(__file__).parents[1] / "apps/server/simulated_days.py"
 WATCH = """
 window.faults = [];
 addEventListener('securitypolicyviolation', e => faults.push(`${e.violatedDirective} ${e.blockedURI}`));
@@ -27,26 +22,9 @@ localStorage.setItem('visavis.language', 'en');
 TABS = ("overview", "unanswered", "knowledge", "feedback", "sessions", "records")
 
 
-async def fill(folder):
-    described = importlib.util.spec_from_file_location("simulated_days", SIMULATED)
-    simulated = importlib.util.module_from_spec(described)
-    described.loader.exec_module(simulated)
-    store = Store(folder)
-    await store.open()
-    await simulated.simulate(store, days=20)
-    await store.close()
-
-
 @pytest.fixture(scope="module")
 def served_records(tmp_path_factory):
-    """The address of a server that has weeks behind it; tokens are ``guest`` and ``boss``."""
-    folder = tmp_path_factory.mktemp("data")
-    asyncio.run(fill(folder))
-    settings = {
-        "VISAVIS_SERVER_TOKEN": "guest", "VISAVIS_SERVER_ADMIN_TOKEN": "boss",
-        "VISAVIS_KNOWLEDGE": str(folder / "knowledge.db"),
-    }  # fmt: skip
-    with start_server(1, environment=settings, data=folder) as (address, _, _):
+    with serve_weeks(tmp_path_factory.mktemp("data"), 1) as address:
         yield address
 
 
@@ -60,19 +38,6 @@ def admin(page, served_records):
     wait_for(page, "document.querySelectorAll('.tile').length > 1")
     yield page
     assert page.run("return faults") == []
-
-
-def wait_for(page, what, limit=20):
-    until = time.monotonic() + limit
-    while not page.run(f"return !!({what})"):
-        assert time.monotonic() < until, f"{what}: {page.run('return document.body.innerText')}"
-        time.sleep(0.1)
-
-
-def go(page, tab):
-    page.run(f"location.hash = '{tab}'")
-    wait_for(page, f"document.querySelector('nav [aria-current]')?.hash === '#{tab}'")
-    wait_for(page, "!document.querySelector('main').innerText.includes('Loading')")
 
 
 def test_figures_are_shown_and_the_token_is_gone_from_the_address(admin):

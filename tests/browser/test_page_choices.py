@@ -1,6 +1,5 @@
 """What a visitor chooses on the page, refuses and thinks of it: the real server, a real browser."""
 
-import asyncio
 import contextlib
 import time
 import urllib.error
@@ -8,9 +7,7 @@ import urllib.error
 import numpy as np
 import pytest
 import talk_driver as driver
-from test_page_admin import fill, go, wait_for
-
-from visavis.apps.live_benchmark import start_server
+from admin_driver import go, serve_weeks, wait_for
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,14 +38,7 @@ LIGHT, DARK = "rgb(244, 242, 238)", "rgb(17, 21, 22)"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server that has weeks behind it; its tokens are ``guest`` and ``boss``."""
-    folder = tmp_path_factory.mktemp("choices")
-    asyncio.run(fill(folder))
-    settings = {
-        "VISAVIS_SERVER_TOKEN": "guest", "VISAVIS_SERVER_ADMIN_TOKEN": "boss",
-        "VISAVIS_KNOWLEDGE": str(folder / "none.db"),
-    }  # fmt: skip
-    with start_server(2, environment=settings, data=folder) as (address, _, _):
+    with serve_weeks(tmp_path_factory.mktemp("choices"), 2) as address:
         yield driver.RealServer(f"{address}/?token=guest")
 
 
