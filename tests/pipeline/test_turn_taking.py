@@ -245,7 +245,7 @@ class TestBargeIn:
 class TestHoldingItsTongue:
     """Long before it is clear who speaks, the face pauses; only then is it broken off or goes on."""
 
-    @pytest.mark.parametrize(("probability", "chunks"), [(0.6, 2), (0.9, 1)])
+    @pytest.mark.parametrize(("probability", "chunks"), [(0.55, 2), (0.65, 1)])
     def test_it_is_silent_after_two_chunks_of_speech_or_one_that_is_sure(
         self, probability: float, chunks: int
     ) -> None:
@@ -274,7 +274,7 @@ class TestHoldingItsTongue:
     def test_a_click_is_too_short(self) -> None:
         stage = Stage()
         stage.face(True)
-        stage.play(0.032, 0.7)
+        stage.play(0.032, 0.55)
         stage.silence(1.0)
         assert not stage.all(Hushed)
 

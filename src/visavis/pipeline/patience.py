@@ -38,7 +38,7 @@ class Patience:
     off: float = 0.35
     begin: float = 0.16
     hush: float = 0.06
-    sure: float = 0.8
+    sure: float = 0.6
     hushed: float = 0.9
     click: float = 0.12
     outlasts: float = 0.45
