@@ -123,6 +123,26 @@ def start_server(
                 process.wait()
 
 
+@contextlib.contextmanager
+def serve_answers(
+    sessions: int, known: bool, tell: Callable[[str], None]
+) -> Iterator[tuple[str, str, int]]:
+    """Start a server that has spoken every answer before, or none; see ``start_server``.
+
+    Args:
+        sessions: That it lets in.
+        known: Whether it has.
+        tell: Called with a line on each step.
+    """
+    tell("the server starts")
+    with start_server(sessions, environment={} if known else UNREMEMBERED) as served:
+        if known:
+            tell("every answer is given once")
+            url, token, _ = served
+            asyncio.run(hear_all(url, token))
+        yield served
+
+
 def bench_live(
     cast: Cast,
     turns: int,
@@ -149,11 +169,7 @@ def bench_live(
 
     machine = describe_machine()
     speech = asyncio.run(speak_questions(cast))
-    tell("the server starts")
-    with start_server(sessions, environment={} if known else UNREMEMBERED) as (url, token, pid):
-        if known:
-            tell("every answer is given once")
-            asyncio.run(hear_all(url, token))
+    with serve_answers(sessions, known, tell) as (url, token, pid):
         tell("listeners come in")
         figures = asyncio.run(
             measure_listeners(url, token, pid, speech, turns, sessions, minutes, tell)

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from visavis.apps.live_benchmark import (
-    UNREMEMBERED,
-    hear_all,
     measure_listeners,
+    serve_answers,
     speak_questions,
-    start_server,
 )
 from visavis.core.errors import StageError
 
@@ -162,11 +160,7 @@ def bench_until_worse(
 
     machine = describe_machine()
     speech = asyncio.run(speak_questions(cast))
-    tell("the server starts")
-    with start_server(MOST, environment={} if known else UNREMEMBERED) as (url, token, pid):
-        if known:
-            tell("every answer is given once")
-            asyncio.run(hear_all(url, token))
+    with serve_answers(MOST, known, tell) as (url, token, pid):
 
         def measure(sessions: int) -> Figures:
             tell(f"{sessions} at the same time")

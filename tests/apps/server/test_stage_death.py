@@ -156,6 +156,17 @@ async def freed(references: Ends) -> None:
     raise AssertionError([(one, gc.get_referrers(one)) for one in left if one is not None])
 
 
+def check_told(error: Any, turn: int, trouble: Trouble, stage: str) -> None:
+    """The error names what broke, in the turn that it broke."""
+    assert trouble.thread == f"visavis-{stage}"
+    assert (error.turn, error.code) == (turn, "StageError")
+    if trouble.kind == "raises":
+        assert "the weights are gone" in error.message
+    else:
+        assert f"nothing came from the {stage} for 1 s" in error.message
+        assert error.retryable
+
+
 async def break_an_answer(sessions: Sessions, trouble: Trouble, stage: str, kind: Kind) -> Ends:
     """Break an answer, look at what comes and at the next one, and leave."""
     session = await sessions.open()
@@ -167,14 +178,8 @@ async def break_an_answer(sessions: Sessions, trouble: Trouble, stage: str, kind
         trouble.may_strike.set()
         error = await here.event("error")
         ended = await here.event("turn.ended", broken)
-        assert trouble.thread == f"visavis-{stage}"
-        assert (error.turn, error.code) == (broken, "StageError")
         assert stage in error.message
-        if kind == "raises":
-            assert "the weights are gone" in error.message
-        else:
-            assert f"nothing came from the {stage} for 1 s" in error.message
-            assert error.retryable
+        check_told(error, broken, trouble, stage)
         assert ended.reason == "failed"
         assert ended.seq > error.seq
         assert "Six" not in ended.heard
@@ -236,13 +241,7 @@ async def break_a_question(sessions: Sessions, trouble: Trouble, stage: str, kin
         await until(trouble.struck)
         struck = here.ticks[-1].index if here.ticks else 0
         error = await here.event("error")
-        assert trouble.thread == f"visavis-{stage}"
-        assert (error.turn, error.code) == (0, "StageError")
-        if kind == "raises":
-            assert "the weights are gone" in error.message
-        else:
-            assert f"nothing came from the {stage} for 1 s" in error.message
-            assert error.retryable
+        check_told(error, 0, trouble, stage)
         await here.until(lambda: here.ticks[-1].index >= struck + 12)
         assert session.state == "idle"
         assert here.of("turn.started") == []
