@@ -14,7 +14,6 @@ class Patience:
         off: Probability below which it is silence.
         begin: Speech after which somebody is taken to speak.
         hush: Speech after which the face holds its tongue until it is clear who speaks.
-        sure: Probability of a chunk at which it does so without waiting for ``hush``.
         hushed: How long it does so at most.
         click: Silence after which it goes on where what it heard was shorter than ``begin``.
         outlasts: Speech that is still heard so long after is not its own: a player, the air and the
@@ -37,8 +36,7 @@ class Patience:
     on: float = 0.5
     off: float = 0.35
     begin: float = 0.16
-    hush: float = 0.06
-    sure: float = 0.6
+    hush: float = 0.03
     hushed: float = 0.9
     click: float = 0.12
     outlasts: float = 0.45

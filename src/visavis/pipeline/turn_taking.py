@@ -46,8 +46,6 @@ class _Speech:
     partial: str = ""
     partial_at: float = 0.0
     last_speech: float = 0.0
-    surest: float = 0.0
-    """Highest probability of a chunk."""
     echo: float = 0.0
     """Most that it ever seemed to be the face's own voice."""
     hushed_at: float | None = None
@@ -220,7 +218,6 @@ class TurnTaking:
                 out.append(Resumed(self._now))
             speech.silent_since = None
             speech.spoken += seconds
-            speech.surest = max(speech.surest, probability)
             speech.last_speech = self._now
         elif probability < patience.off and speech.silent_since is None:
             speech.silent_since = before
@@ -271,8 +268,7 @@ class TurnTaking:
         trusted = face.echoes == 0 and face.fooled < _FOOLED and speech.echo < _DOUBT
         if not (face.sounding and trusted and speech.hushed_at is None):
             return []
-        is_heard = speech.spoken >= patience.hush or speech.surest >= patience.sure
-        if not is_heard or speech.silent_since is not None:
+        if speech.spoken < patience.hush or speech.silent_since is not None:
             return []
         speech.is_hushing, speech.hushed_at = True, self._now
         return [Hushed(self._now)]
