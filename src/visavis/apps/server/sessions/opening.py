@@ -56,7 +56,9 @@ async def open_face(cast: Cast, patience: float | None = None) -> Part:
     try:
         opening = asyncio.ensure_future(worker.call(lambda: _open(cast, opened)))
         try:
-            return await asyncio.shield(opening)
+            part = await asyncio.shield(opening)
+            opened.clear()  # whoever asked has it now
+            return part
         except asyncio.CancelledError:
             # Whoever asked is gone; what was opened must not stay open.
             with suppress(Exception):
