@@ -41,6 +41,8 @@ def run_thread(name: str, seconds: float) -> Iterator[None]:
     yield
     leave.set()
     thread.join()
+    while Path(f"/proc/self/task/{thread.native_id}").exists():
+        time.sleep(0.001)  # the system ends it a moment after Python has
 
 
 def comm(thread: int | None = None) -> str:
