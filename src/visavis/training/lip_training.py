@@ -29,13 +29,14 @@ from visavis.models.wav2lip.network import (
     Wav2Lip,
     Wav2LipConfig,
 )
+from visavis.models.wav2lip.restore import CONFIGS, restore
 from visavis.training.data.lip_augmentation import LipAugmentation, augment_faces, to_pictures
 from visavis.training.data.lip_batches import LipBatches
 from visavis.training.data.sync_augmentation import SyncAugmentation, augment_mel
 from visavis.training.data.sync_clips import WINDOW_FRAMES, Clips, StoredClip
+from visavis.training.growing import Fitted, fit_outer
 from visavis.training.lip_judge import LipJudge
 from visavis.training.loop import LAST
-from visavis.training.losses.growth import Growth
 from visavis.training.losses.lip_sync import FrozenExpert, load_expert
 from visavis.training.losses.perceptual import PerceptualLoss
 from visavis.training.losses.quality_critic import CriticObjective, QualityCritic, fool
@@ -44,6 +45,10 @@ from visavis.training.task import Batch, Evaluation, Held, LoopConfig, Share, Ta
 
 _HEARD = 8
 """Batches of sound that an ear's norms are settled on."""
+_EXAMPLES, _WINDOWS = 72, 112
+"""Frames, and windows of them, that outer layers are fitted on."""
+_SETTLING = 32
+"""Frames that the norms of what it begins with are settled on."""
 _LIT = 64
 """Clips whose light is measured."""
 _MOUTH = ((0.5, 0.86), (0.24, 0.76))
@@ -71,10 +76,12 @@ class LipTrainConfig:
             by a linear layer that is thrown away: the expert has learnt what sounds do to lips,
             and pixels teach it slowly.
         hears_as_expert: Begin with the expert's ear; the generator's has the same layers then.
-        start: Checkpoint of a generator of half the width, or of the same, to begin with; see
-            `Wav2Lip.grow_from`. Empty for none.
-        growing_steps: First steps in which the outer layers of what grew from a smaller one learn alone, to do
-            for the rest what the smaller one's did; see `Growth`.
+        start: Checkpoint of a generator of half the width, or of the same, or a folder that one was
+            exported to, to begin with; see `Wav2Lip.grow_from`. Empty for none.
+        growing_steps: Of L-BFGS, for which the outer layers of what grows from a smaller one are fitted to
+            its, before anything learns; see `fit_outer`. 0: they begin with nothing.
+        still_norms: Batch norms divide by what was learnt before, not by what a batch shows: for a little more
+            learning in small batches, whose own means would change what is drawn.
         shut_references: Share of the samples whose reference is one frame with the mouth shut, as that of an
             avatar is. With references of any mouth a generator learns to copy what it sees there, and opens
             an avatar's mouth too little.
@@ -119,7 +126,8 @@ class LipTrainConfig:
     ear_weight: float = 0.0
     hears_as_expert: bool = False
     start: str = ""
-    growing_steps: int = 0
+    growing_steps: int = 160
+    still_norms: bool = False
     shut_references: float = 0.0
     critic_weight: float = 0.0
     mouth_weight: float = 0.0
@@ -146,7 +154,6 @@ class LipObjective(nn.Module):
         expert: Frozen, or None.
         looks: The perceptual loss, or None.
         critic: Learns beside, or None.
-        growth: Of the first ``growing_steps`` steps, or None.
     """
 
     sync_on: Tensor
@@ -158,10 +165,9 @@ class LipObjective(nn.Module):
         expert: FrozenExpert | None,
         looks: PerceptualLoss | None,
         critic: QualityCritic | None,
-        growth: Growth | None = None,
     ) -> None:
         super().__init__()
-        self.network, self.expert, self.looks, self.growth = network, expert, looks, growth
+        self.network, self.expert, self.looks = network, expert, looks
         # In a tuple, so that its weights are not this module's.
         self._critic = (critic,)
         self._config = config
@@ -171,6 +177,15 @@ class LipObjective(nn.Module):
             else None
         )
         self.register_buffer("sync_on", torch.tensor(config.sync_start == "always"))
+
+    def train(self, mode: bool = True) -> LipObjective:
+        """Learn or not; norms that shall be still stay as they are."""
+        super().train(mode)
+        if self._config.still_norms:
+            for layer in self.network.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
+        return self
 
     def forward(
         self, held: Held, step: int
@@ -189,13 +204,8 @@ class LipObjective(nn.Module):
             if config.loop.channels_last:
                 face = face.contiguous(memory_format=torch.channels_last)
         mel = mel.flatten(0, 1)[:, None]
-        growing = self.growth if step < config.growing_steps else None
-        if growing is not None:
-            made, apart = growing(self.network, mel, face, top)
-            made = made.float()
-        else:
-            heard = self.network.encode_audio(mel)
-            made = draw(self.network, heard, face, top).float()
+        heard = self.network.encode_audio(mel)
+        made = draw(self.network, heard, face, top).float()
         real = wanted.flatten(0, 1)[:, :, top:]
         half = size // 2 - top
         made_half, real_half = made[:, :, half:], real[:, :, half:]
@@ -206,17 +216,14 @@ class LipObjective(nn.Module):
             rows = slice(rows.start - top, rows.stop - top)
             mouth = (made[:, :, rows, columns] - real[:, :, rows, columns]).abs().mean()
             total, parts["mouth"] = total + config.mouth_weight * mouth, mouth
-        if growing is not None:
-            total, parts["growth"] = total + apart, apart
-        if self.ear is not None and growing is None:
+        if self.ear is not None:
             assert self.expert is not None
             with torch.no_grad():
                 meant = self.expert.network.encode_audio(batch["mel"].flatten(0, 1)[:, None])
             told = self.ear(heard.flatten(1)).float()
             ear = (1 - nn.functional.cosine_similarity(told, meant.float())).mean()
             total, parts["ear"] = total + config.ear_weight * ear, ear
-        asks_expert = config.sync_weight and bool(self.sync_on) and growing is None
-        if self.expert is not None and asks_expert:
+        if self.expert is not None and config.sync_weight and bool(self.sync_on):
             frames = made_half.unflatten(0, (-1, WINDOW_FRAMES))
             sync = self.expert(frames, batch["sync_mel"])
             total, parts["sync"] = total + config.sync_weight * sync, sync
@@ -260,6 +267,9 @@ class LipTask(Task):
         config: A recipe's result.
         store: Prepared clips; its split ``train`` is learnt from, ``val`` judged on.
         out: Folder for the samples.
+
+    Attributes:
+        grown: How near what grew from a smaller one came to it; None where nothing grew.
     """
 
     def __init__(self, config: LipTrainConfig, store: Clips, out: Path) -> None:
@@ -277,11 +287,11 @@ class LipTask(Task):
             expert if config.sync_weight or config.ear_weight else None,
             PerceptualLoss(config.backbone) if looks else None,
             critic,
-            _find_growth(config),
         )
         self.critic = CriticObjective(critic) if critic is not None else None
-        self.frozen = ("expert.", "looks.", "growth.")
+        self.frozen = ("expert.", "looks.")
         self.samples = (config.batch * WINDOW_FRAMES, "frames")
+        self.grown: Fitted | None = None
         self._config = config
         self._batches = LipBatches(
             store,
@@ -329,10 +339,34 @@ class LipTask(Task):
         if figures.get("sync_loss", float("inf")) < self._config.sync_ready:
             objective.sync_on.fill_(True)
 
+    def begin_with(self, network: Wav2Lip) -> None:
+        """Take the weights of a network of the same width, or grow from a smaller one.
+
+        Args:
+            network: In evaluation mode. Norms that do nothing, as an exported one's, expect these faces
+                from now on.
+        """
+        mine, config = self.network, self._config
+        grows = network.config.size < mine.config.size and config.growing_steps > 0
+        face, mel = self._read_examples(_EXAMPLES if grows else _SETTLING)
+        mine.grow_from(network)
+        mine.eval()
+        if grows:
+            self.grown = fit_outer(
+                mine,
+                network,
+                face,
+                mel,
+                top=config.top,
+                windows=_WINDOWS,
+                steps=config.growing_steps,
+            )
+        settle_norms(mine, lambda: mine(mel[:_SETTLING], face[:_SETTLING]))
+
     def _begin(self, expert: FrozenExpert | None) -> None:
         """Take what was learnt elsewhere."""
         if self._config.start:
-            self.network.grow_from(load_network(Path(self._config.start)))
+            self.begin_with(_load_start(Path(self._config.start), self._config.network))
         elif self._config.hears_as_expert:
             assert expert is not None
             ear = self.network.audio_encoder
@@ -349,6 +383,20 @@ class LipTask(Task):
             ear.eval()
             settle_norms(ear, lambda: ear(mel.flatten(0, 1)[:, None]))
             ear.train()
+
+    def _read_examples(self, count: int) -> tuple[Tensor, Tensor]:
+        """Frames of as many clips, as the network takes them: (N, 6, S, S), (N, 1, 80, 16)."""
+        faces, mels = [], []
+        for number in range(-(-count // self._config.batch)):
+            batch = self._make(number)
+            frame = number % WINDOW_FRAMES
+            pictures = torch.stack([batch["frames"][:, frame], batch["references"][:, frame]], 1)
+            pictures = augment_faces(
+                to_pictures(pictures), self._config.augmentation, batch["seed"]
+            )
+            faces.append(join_face(pictures[:, 0], pictures[:, 1]))
+            mels.append(batch["mel"][:, frame, None])
+        return torch.cat(faces)[:count], torch.cat(mels)[:count]
 
     def _make(self, number: int) -> Batch:
         batch = self._batches.make(number)
@@ -369,13 +417,9 @@ def _find_light(store: Clips, clips: Sequence[StoredClip]) -> tuple[int, ...]:
     return tuple(int(value) for value in light.round())
 
 
-def _find_growth(config: LipTrainConfig) -> Growth | None:
-    if not config.growing_steps:
-        return None
-    smaller = load_network(Path(config.start)) if config.start else None
-    if smaller is None or len(smaller.config.face) >= len(config.network.face):
-        raise ConfigError("growing_steps asks for start=, a smaller generator to grow from")
-    return Growth(smaller)
+def _load_start(path: Path, own: Wav2LipConfig) -> Wav2Lip:
+    """A checkpoint's network, or that of a folder that was exported to, if of known sizes."""
+    return restore(path, (own, *CONFIGS)) if path.is_dir() else load_network(path)
 
 
 def _first(clips: Sequence[Any], most: int) -> Sequence[Any]:

@@ -22,7 +22,6 @@ from visavis.core.errors import Cancelled, FaceUnusable, InputError
 from visavis.core.types import Floats, Picture
 from visavis.media.files import finish_or_discard
 from visavis.models.assets.store import find
-from visavis.models.common.graph_restore import settle_norms
 from visavis.models.common.network_card import read_network_card
 from visavis.models.lpips.network import ASSET as LPIPS
 from visavis.models.syncnet.restore import restore as restore_expert
@@ -33,12 +32,12 @@ from visavis.training.checkpoint import save_checkpoint
 from visavis.training.data.clip_cutting import Cutting
 from visavis.training.data.clip_making import Making
 from visavis.training.data.clip_store import ClipInfo, ClipStore
-from visavis.training.data.lip_augmentation import LipAugmentation, to_pictures
+from visavis.training.data.lip_augmentation import LipAugmentation
 from visavis.training.data.prepare import PrepareSettings, Progress, prepare
-from visavis.training.lip_training import LipTask, LipTrainConfig, join_face
+from visavis.training.lip_training import LipTask, LipTrainConfig
 from visavis.training.loop import BEST, LAST, train
 from visavis.training.recipes.wav2lip import wav2lip_96, wav2lip_192, wav2lip_384
-from visavis.training.task import Evaluation, Share
+from visavis.training.task import Evaluation
 
 Tell = Callable[[str], None]
 
@@ -53,8 +52,6 @@ GAIN = 0.005
 """Of the judge's score, below which it was not worth it: a quarter of a hundredth of LPIPS, or half a
 hundredth of the sync of real video."""
 _RECIPES = {96: wav2lip_96, 192: wav2lip_192, 384: wav2lip_384}
-_SETTLING = 4
-"""Batches that the norms are settled on."""
 _BEFORE = "before.json"
 
 
@@ -185,7 +182,7 @@ def tune(
     out = work / "training"
     task = LipTask(config, store, out)
     if not (out / LAST).exists():
-        _begin_with(task, network)
+        task.begin_with(network)
     before = _judge_once(task, out / _BEFORE)
     tell(f"before: {before['summary']}")
     task.heed(before["figures"])
@@ -316,23 +313,6 @@ def _configure(
         tell("LPIPS is not on this machine (`visavis models pull lpips`): it learns without")
         config = replace(config, lpips_weight=0.0, feature_weight=0.0)
     return config
-
-
-def _begin_with(task: LipTask, network: Wav2Lip) -> None:
-    """Give a task the weights of a network, with norms that expect this face."""
-    batches = task.batches(0, Share())
-    try:
-        examples = [next(batches) for _ in range(_SETTLING)]
-    finally:
-        close = getattr(batches, "close", None)
-        if close is not None:
-            close()
-    pictures = torch.cat([torch.cat([e["frames"], e["references"]], 1) for e in examples])
-    wanted, references = to_pictures(pictures).chunk(2, 1)
-    face = join_face(wanted.flatten(0, 1), references.flatten(0, 1))
-    mel = torch.cat([e["mel"] for e in examples]).flatten(0, 1)[:, None]
-    settle_norms(network, lambda: network(mel, face))
-    task.network.load_state_dict(network.state_dict())
 
 
 def _judge_once(task: LipTask, path: Path) -> dict[str, Any]:

@@ -149,6 +149,11 @@ def run(
     began = time.monotonic()
     task = LipTask(config, store, out)
     tell(f"{len(task)} clips to train on")
+    if task.grown is not None:
+        tell(
+            f"the outer layers see as the smaller one's do to {task.grown.seen:.1%} of the variance, and draw"
+            f" to {task.grown.drawn:.1%}"
+        )
     return train(task, config.loop, out, tell=tell, time_limit=left_of(time_limit, began))
 
 
