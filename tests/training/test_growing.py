@@ -76,7 +76,8 @@ def test_what_has_grown_sees_and_draws_as_the_smaller_one_did(times: int) -> Non
     rows = (..., slice(size // times // 3, None), slice(None))
     assert differ(given[rows], wanted[rows]) < 0.3 * times
     assert differ(beside[rows], wanted[rows]) > 2 * differ(given[rows], wanted[rows])
-    assert all(parameter.requires_grad for parameter in large.parameters())
+    # Nothing is left that the next to learn would add to.
+    assert all(p.requires_grad and p.grad is None for p in large.parameters())
 
 
 def test_only_the_outer_layers_change_and_always_to_the_same() -> None:

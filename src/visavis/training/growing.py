@@ -30,7 +30,7 @@ _WIDTH = 64
 _HALO = 6
 """Of its edges, at the smaller one's, what does not count: there the window ends, not the face."""
 _NOISE = 0.02
-_SPARE = 0.5
+_SPARE = 0.25
 """Of the range that is seen, what is left below it before a ReLU."""
 _AT_ONCE = 8
 _TRIED = 8
@@ -102,6 +102,8 @@ def fit_outer(
         given = _draw(network, [plane[-_TRIED:] for plane in planes[:-1]], outer)[:, :, top:]
         wanted = planes[-1][-_TRIED:, :, top:]
         drawn = _share(given, wanted)
+    # What learns next would add its own gradients to what is there, of norms as well.
+    network.zero_grad()
     network.train(was_training)
     return Fitted(seen, drawn)
 
@@ -118,7 +120,7 @@ def _fit_seeing(
     centre = faces.mean()
     with torch.no_grad():
         whole = first.conv_block(functional.avg_pool2d(faces, pool))
-        wanted = _inside(whole, _HALO)
+        wanted = _inside(whole)
     kernels = [_pass_on(layer, 6).requires_grad_() for layer in layers]
     bias = wanted.mean((0, 2, 3)).requires_grad_()
 
@@ -132,21 +134,16 @@ def _fit_seeing(
         return found
 
     def linear() -> Tensor:
-        given = _inside(see(faces - centre)[-1], _HALO) + bias[:, None, None]
-        return (given - wanted).square().mean() / wanted.var()
+        return _inside(see(faces - centre)[-1]) + bias[:, None, None]
 
-    def lit() -> Tensor:
-        given = _inside(see(faces - centre)[-1], _HALO) + bias[:, None, None]
-        return (given.relu() - wanted.relu()).square().mean() / wanted.relu().var()
-
-    _minimize(linear, [*kernels, bias], steps // 2)
-    _minimize(lit, [*kernels, bias], steps)
+    _minimize(lambda: _part(linear(), wanted), [*kernels, bias], steps // 2)
+    _minimize(lambda: _part(linear().relu(), wanted.relu()), [*kernels, bias], steps)
     with torch.no_grad():
         lift = centre.expand(faces.shape[1])
         chain = see(faces - centre)
         for place, (layer, kernel) in enumerate(zip(layers, kernels, strict=True)):
             least, most = chain[place].amin((0, 2, 3)), chain[place].amax((0, 2, 3))
-            wanted_lift = bias if place == len(layers) - 1 else -least + _SPARE * (most - least) / 2
+            wanted_lift = bias if place == len(layers) - 1 else -least + _SPARE * (most - least)
             passed = kernel.sum((2, 3)) @ lift + (lift if layer.is_residual else 0)
             conv = layer.conv_block[0]
             conv.weight.copy_(kernel)
@@ -157,7 +154,7 @@ def _fit_seeing(
     counted = cut.mask(whole.shape[-1])
 
     def lifted() -> Tensor:
-        return ((_chain(layers, faces) - whole).square() * counted).mean() / whole.var()
+        return _part(_chain(layers, faces), whole, counted)
 
     _minimize(lifted, [p for layer in layers for p in layer.conv_block[0].parameters()], steps)
 
@@ -175,7 +172,7 @@ def _fit_drawing(network: Wav2Lip, cut: _Windows, outer: int, steps: int) -> Non
     counted = cut.mask(wanted.shape[-1])
 
     def apart() -> Tensor:
-        return ((_draw(network, given, outer) - wanted).square() * counted).mean() / wanted.var()
+        return _part(_draw(network, given, outer), wanted, counted)
 
     _minimize(apart, learning, steps)
 
@@ -327,12 +324,16 @@ def _minimize(loss: Callable[[], Tensor], parameters: Sequence[Tensor], steps: i
     optimizer.step(closure)
 
 
+def _part(given: Tensor, wanted: Tensor, counted: Tensor | float = 1.0) -> Tensor:
+    return ((given - wanted).square() * counted).mean() / wanted.var()
+
+
 def _share(given: Tensor, wanted: Tensor) -> float:
     return float((given - wanted).square().mean() / wanted.var((0, 2, 3)).mean())
 
 
-def _inside(x: Tensor, halo: int) -> Tensor:
-    return x[:, :, halo:-halo, halo:-halo]
+def _inside(x: Tensor) -> Tensor:
+    return x[:, :, _HALO:-_HALO, _HALO:-_HALO]
 
 
 def _chain(blocks: Sequence[nn.Module] | nn.ModuleList, x: Tensor) -> Tensor:
