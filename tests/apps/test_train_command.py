@@ -123,10 +123,10 @@ def test_sigterm_saves_and_a_second_training_is_kept_out(clips: Path, tmp_path: 
 @pytest.mark.slow
 def test_time_limit_counts_from_the_start(clips: Path, tmp_path: Path) -> None:
     began = time.monotonic()
-    done = run("tiny-syncnet", "--data", clips, "-o", tmp_path, "--time-limit", "12s")
+    done = run("tiny-syncnet", "--data", clips, "-o", tmp_path, "--time-limit", "20s")
     assert done.returncode == 0, done.stderr
     # Starting Python and importing torch come on top.
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 60
     assert "steps fit into the time" in done.stdout
     assert "AUC" in done.stdout
 

@@ -73,6 +73,14 @@ def test_level_follows_the_gain_and_nothing_else_does() -> None:
     assert loud.tilt == pytest.approx(soft.tilt, abs=0.1)
 
 
+def test_perfectly_steady_sound_is_speech_throughout() -> None:
+    square = np.tile(np.repeat(np.float32([0.2, -0.2]), 20), 2 * RATE // 40)
+    prosody = measure_prosody(Waveform(square, RATE))
+    assert prosody.spoken == pytest.approx(2.0, abs=0.03)
+    assert prosody.level == pytest.approx(-13.98, abs=0.3)
+    assert prosody.swing < 0.2
+
+
 def test_brighter_sound_tilts_up_and_a_shaky_voice_is_rough() -> None:
     dull = np.sin(2 * np.pi * 200 * np.arange(2 * RATE) / RATE).astype(np.float32) * 0.2
     assert (

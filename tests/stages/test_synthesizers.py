@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from pypinyin import Style, lazy_pinyin
 
 from conformance.synthesizer_suite import sound_of
 from visavis.core.errors import LanguageUnsupported, TextUnusable, UnknownVoice
@@ -342,7 +343,13 @@ def test_what_is_said_is_recognised(kokoro, whisper, text, language, words):
         at_16k.astype(np.float32), language=language, initial_prompt=prompt, beam_size=5
     )
     heard = "".join(s.text for s in segments)
-    assert all(word in heard for word in words), heard
+    # A word of the same sound is heard as well as the word: it depends on the processor which is written.
+    assert all(sounds_of(word) in sounds_of(heard) for word in words), heard
+
+
+def sounds_of(text: str) -> str:
+    """Text with Chinese characters as pinyin, with tones."""
+    return " ".join(lazy_pinyin(text, style=Style.TONE3))
 
 
 def assert_joins_are_smooth(speeches: list[Speech]) -> None:

@@ -29,6 +29,7 @@ _CLIPPED = 0.985
 _PERIODIC = 0.35
 """Normalised difference (YIN) below which a frame is voiced; the paper uses 0.1 for clean sound."""
 _SILENT_DB = -58.0
+_STEADY_DB = 0.5
 _Doubles = npt.NDArray[np.float64]
 
 
@@ -88,7 +89,9 @@ def measure_prosody(audio: Waveform) -> Prosody:
     floor, top = np.percentile(levels, 10), np.percentile(levels, 95)
     if top < _SILENT_DB:
         return _nothing(clipped)
-    spoken = levels > max(top - 25, floor + 0.3 * (top - floor), _SILENT_DB - 10)
+    least = max(top - 25, floor + 0.3 * (top - floor), _SILENT_DB - 10)
+    # Of a steady sound the floor is the top, and which is above the other is chance.
+    spoken = levels > min(least, top - _STEADY_DB)
     pitch, energy_ratio = _track(sound, top)
     heard = np.isfinite(pitch)
     noise = float(top - floor) if floor > -90 else float("inf")
