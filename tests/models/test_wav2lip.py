@@ -541,19 +541,21 @@ def test_emphasis_goes_on_from_silence_and_leaves_silence_as_it_is(
     assert ((2 * once - silence)[~free] <= 1e-4).all()
 
 
-def test_light_that_was_learnt_from_is_kept_with_the_weights(
+def test_light_and_detail_that_were_learnt_from_are_kept_with_the_weights(
     network: Wav2Lip, tmp_path: Path
 ) -> None:
     lit = copy.deepcopy(network)
-    lit.config = replace(network.config, light=(168, 112, 99))
+    lit.config = replace(network.config, light=(168, 112, 99), detail=48)
     export(lit, tmp_path / "lit", "fp32")
     assert Wav2LipPredictor(tmp_path / "lit").light == (168, 112, 99)
+    assert Wav2LipPredictor(tmp_path / "lit").detail == 48
     assert restore(tmp_path / "lit", [network.config]).config == lit.config
     export(network, tmp_path / "unknown", "fp32")
     assert Wav2LipPredictor(tmp_path / "unknown").light == ()
     # Those that were exported before said nothing of it.
     card = json.loads((tmp_path / "unknown" / "network.json").read_text())
-    del card["light"]
+    del card["light"], card["detail"]
     (tmp_path / "unknown" / "network.json").write_text(json.dumps(card))
     assert Wav2LipPredictor(tmp_path / "unknown").light == ()
+    assert Wav2LipPredictor(tmp_path / "unknown").detail == 0
     assert restore(tmp_path / "unknown", [network.config]).config == network.config

@@ -153,20 +153,25 @@ def test_sharpness_is_measured(avatar: Avatar) -> None:
 
 @pytest.mark.parametrize("where", ["all over", "on the lips"])
 @pytest.mark.parametrize("across", [(1, 0), (0, 1), (1, 1)])
-def test_a_grid_is_found_and_taken_out(avatar: Avatar, across: tuple[int, int], where: str) -> None:
-    there, crop = square(avatar, 192)
+@pytest.mark.parametrize("pixels", [2, 4])
+def test_a_grid_is_found_and_taken_out(
+    avatar: Avatar, pixels: int, across: tuple[int, int], where: str
+) -> None:
+    # A grid of four pixels is that of a generator of half the size, enlarged.
+    size = 96 * pixels
+    there, crop = square(avatar, size)
     marks = avatar.track.landmarks[0]
     soft = cv2.GaussianBlur(crop, (0, 0), 1.0)
-    y, x = np.mgrid[:192, :192]
+    y, x = np.mgrid[:size, :size]
     # Weaker here than there, as a generator's is.
     strength = 1.5 + np.sin(x / 20)
     if where == "on the lips":
-        lips = apply(there.to_crop(192), marks[mesh.LIPS_OUTER, :2])
-        strength = strength * polygon_mask(lips, 192, 192, 2.0)
-    grid = np.where((across[0] * x + across[1] * y) % 2, 1, -1) * strength
+        lips = apply(there.to_crop(size), marks[mesh.LIPS_OUTER, :2])
+        strength = strength * polygon_mask(lips, size, size, 2.0)
+    grid = np.where((across[0] * x + across[1] * y) % pixels < pixels / 2, 1, -1) * strength
     drawn = np.clip(np.rint(soft + grid[..., None]), 0, 255).astype(np.uint8)
     finish = find_finish(drawn, crop, marks, there)
-    assert finish.grid
+    assert finish.grid == pixels
     assert not find_finish(soft, crop, marks, there).grid
     # It does not count for detail: a soft picture is sharpened with it, too ...
     assert finish.share > 0.1

@@ -93,11 +93,12 @@ def test_samples_are_pictures_and_a_video_with_sound(trained: Path) -> None:
 @pytest.mark.assets
 def test_what_is_kept_can_be_exported(trained: Path, made_clips: MadeClips, tmp_path: Path) -> None:
     network = load_network(trained / LAST)
-    assert replace(network.config, light=()) == tiny_wav2lip().network
+    assert replace(network.config, light=(), detail=0) == tiny_wav2lip().network
     find_recipe("tiny-wav2lip").export(trained / LAST, tmp_path / "exported")
     learnt = [made_clips.frames(clip, [0])[0] for clip in made_clips.clips if clip.split == "train"]
     card = read_network_card(tmp_path / "exported", "wav2lip")
     assert card["light"] == pytest.approx(light_of(np.stack(learnt)), abs=0.6)
+    assert card["detail"] == learnt[0].shape[1]
     names = {path.name for path in (tmp_path / "exported").iterdir()}
     assert {"face_encoder.onnx", "audio_encoder.onnx", "decoder.onnx", "network.json"} <= names
 

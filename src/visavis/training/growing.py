@@ -21,8 +21,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
 from visavis.models.common.convolutions import ConvNorm, DeconvNorm
+from visavis.models.common.mel import BANDS, SILENCE, WINDOW_ROWS
 from visavis.models.wav2lip.network import Wav2Lip
 
 _WIDTH = 64
@@ -33,6 +35,12 @@ _NOISE = 0.02
 _SPARE = 0.25
 """Of the range that is seen, what is left below it before a ReLU."""
 _AT_ONCE = 8
+_MOST_EMPHASIS = 3.0
+"""As far as an avatar goes."""
+_GRAIN = 0.04
+"""Of the range of pictures, at most."""
+_FINE = 4.0
+"""How much more the steps between neighbouring pixels count than the pixels."""
 _TRIED = 8
 """Frames on which what came out is measured, and not fitted."""
 
@@ -82,7 +90,8 @@ def fit_outer(
     first = smaller.face_encoder_blocks[0]
     seeing = [layer for block in network.face_encoder_blocks[: outer + 1] for layer in block]
     with torch.enable_grad():
-        _fit_seeing(seeing, first[0], _cut((learnt,), (1,), pool, windows, 0, chance), pool, steps)
+        cut = _cut((learnt,), (1,), pool, windows, 0, chance)
+        _fit_seeing(seeing, first[0], cut, pool, steps, chance)
     with torch.no_grad():
         given = _chain(network.face_encoder_blocks[: outer + 1], tried)
         wanted = first(functional.avg_pool2d(tried, pool))
@@ -109,14 +118,22 @@ def fit_outer(
 
 
 def _fit_seeing(
-    layers: Sequence[ConvNorm], first: ConvNorm, cut: _Windows, pool: int, steps: int
+    layers: Sequence[ConvNorm],
+    first: ConvNorm,
+    cut: _Windows,
+    pool: int,
+    steps: int,
+    chance: torch.Generator,
 ) -> None:
     """Fit a chain of convolutions to one of the smaller generator, lift it above zero, and fit it again.
 
+    The windows are given grain, for there are sharper faces than those that are learnt from.
     At a face's edge nothing is padded with what lies outside but nothing, which is not what it was before
     it was lifted: that is what the second time is for.
     """
     (faces,) = cut.planes
+    grain = torch.randn(faces.shape, generator=chance) * _GRAIN
+    faces = faces + grain * torch.linspace(0, 1, len(faces)).view(-1, 1, 1, 1)
     centre = faces.mean()
     with torch.no_grad():
         whole = first.conv_block(functional.avg_pool2d(faces, pool))
@@ -161,20 +178,46 @@ def _fit_seeing(
 
 def _fit_drawing(network: Wav2Lip, cut: _Windows, outer: int, steps: int) -> None:
     """Fit what is drawn around the smaller generator's features, by its ReLUs and all."""
-    learning = []
+    learning: list[Tensor] = []
+    even = []
     for layer in _drawing(network, outer):
         if isinstance(layer, (ConvNorm, DeconvNorm)):
+            conv = layer.conv_block[0]
             _do_nothing(layer.conv_block[1])
-            learning += list(layer.conv_block[0].parameters())
+            if isinstance(layer, DeconvNorm):
+                parametrize.register_parametrization(conv, "weight", _Even())
+                even.append(conv)
+            learning += list(conv.parameters())
         else:
             learning += list(layer.parameters())
     *given, wanted = cut.planes
     counted = cut.mask(wanted.shape[-1])
 
     def apart() -> Tensor:
-        return _part(_draw(network, given, outer), wanted, counted)
+        drawn = _draw(network, given, outer)
+        return _part(drawn, wanted, counted) + _FINE * _part_finely(drawn, wanted, counted)
 
     _minimize(apart, learning, steps)
+    for conv in even:
+        parametrize.remove_parametrizations(conv, "weight")
+
+
+class _Even(nn.Module):
+    """A transposed convolution of stride 2 that mixes channels and enlarges linearly, and nothing else.
+
+    Source: Odena et al., "Deconvolution and Checkerboard Artifacts" (Distill, 2016). Kernels that are fitted
+    freely give neighbouring pixels the same for faces like those that they were fitted on alone; in another
+    light they draw a grid.
+    """
+
+    def forward(self, mixed: Tensor) -> Tensor:
+        """(C, C') -> (C, C', 3, 3)."""
+        linear = mixed.new_tensor([0.5, 1.0, 0.5])
+        return mixed[:, :, None, None] * torch.outer(linear, linear)
+
+    def right_inverse(self, kernel: Tensor) -> Tensor:
+        """(C, C', 3, 3) -> (C, C'): what a kernel has in its middle."""
+        return kernel[:, :, 1, 1].clone()
 
 
 def _draw(network: Wav2Lip, planes: Sequence[Tensor], outer: int) -> Tensor:
@@ -196,7 +239,7 @@ def _see_and_draw(
     for at in range(0, len(face), _AT_ONCE):
         part, sound = face[at : at + _AT_ONCE], mel[at : at + _AT_ONCE]
         features = smaller.encode_face(functional.avg_pool2d(part, 2**outer))
-        x = smaller.encode_audio(sound)
+        x = _emphasize(smaller, smaller.encode_audio(sound))
         for block, skip in zip(smaller.face_decoder_blocks, reversed(features), strict=True):
             x = torch.cat([block(x), skip], 1)
         skips = []
@@ -207,8 +250,27 @@ def _see_and_draw(
     return [torch.cat(planes) for planes in zip(*parts, strict=True)]
 
 
+def _emphasize(smaller: Wav2Lip, heard: Tensor) -> Tensor:
+    """Vectors of sound, (n, C, 1, 1), as an avatar hears them: further from silence, each its own way.
+
+    See `visavis.models.wav2lip.predictor.Wav2LipPredictor.render`: the first is as it is, the last furthest.
+    """
+    silence = heard.new_full((1, 1, BANDS, WINDOW_ROWS), SILENCE)
+    hush = smaller.encode_audio(silence)
+    emphasis = torch.linspace(1, _MOST_EMPHASIS, len(heard)).view(-1, 1, 1, 1)
+    return (hush + emphasis * (heard - hush)).relu()
+
+
 def _enlarge(picture: Tensor, times: int) -> Tensor:
-    """Enlarge so that the mean of each square of pixels is again what it was."""
+    """Enlarge so that the mean of each square of pixels is again what it was, but for what alternates.
+
+    Pixels that are by turns lighter and darker are no part of a face: deconvolutions draw them, most where
+    the mouth is told to move much, and at twice the size they would be seen.
+    """
+    notch = picture.new_tensor([-1, 4, 10, 4, -1]) / 16
+    kernel = torch.outer(notch, notch).expand(picture.shape[1], 1, -1, -1)
+    padded = functional.pad(picture, (2, 2, 2, 2), mode="replicate")
+    picture = functional.conv2d(padded, kernel, groups=picture.shape[1])
 
     def up(x: Tensor) -> Tensor:
         return functional.interpolate(x, scale_factor=times, mode="bicubic", align_corners=False)
@@ -326,6 +388,14 @@ def _minimize(loss: Callable[[], Tensor], parameters: Sequence[Tensor], steps: i
 
 def _part(given: Tensor, wanted: Tensor, counted: Tensor | float = 1.0) -> Tensor:
     return ((given - wanted).square() * counted).mean() / wanted.var()
+
+
+def _part_finely(given: Tensor, wanted: Tensor, counted: Tensor) -> Tensor:
+    """How far the steps from a pixel to the next ones are from what they should be."""
+    apart = given - wanted
+    across = (apart[..., 1:] - apart[..., :-1]).square() * counted[..., 1:]
+    down = (apart[..., 1:, :] - apart[..., :-1, :]).square() * counted[..., 1:, :]
+    return (across.mean() + down.mean()) / wanted.var()
 
 
 def _share(given: Tensor, wanted: Tensor) -> float:

@@ -275,7 +275,8 @@ class LipTask(Task):
     def __init__(self, config: LipTrainConfig, store: Clips, out: Path) -> None:
         torch.manual_seed(config.loop.seed)
         learnt = [clip for clip in store.clips if clip.split == "train"]
-        self.network: Wav2Lip = Wav2Lip(replace(config.network, light=_find_light(store, learnt)))
+        said = {"light": _find_light(store, learnt), "detail": _find_detail(store, learnt)}
+        self.network: Wav2Lip = Wav2Lip(replace(config.network, **said))
         critic = QualityCritic(config.network.size) if config.critic_weight else None
         judging = [clip for clip in store.clips if clip.split == "val"]
         asks = config.sync_weight or config.ear_weight or config.expert or config.hears_as_expert
@@ -314,7 +315,7 @@ class LipTask(Task):
         return len(self._batches)
 
     def content(self) -> Mapping[str, Any]:
-        """The network's sizes, the light of what it learns from, and the recipe."""
+        """The network's sizes, light and detail of what it learns from, and the recipe."""
         return {"network": asdict(self.network.config), "recipe": asdict(self._config)}
 
     def batches(self, first: int, share: Share) -> Iterator[Batch]:
@@ -415,6 +416,11 @@ def _find_light(store: Clips, clips: Sequence[StoredClip]) -> tuple[int, ...]:
         return ()
     light = np.mean([light_of(store.frames(clip, [0])) for clip in _first(clips, _LIT)], 0)
     return tuple(int(value) for value in light.round())
+
+
+def _find_detail(store: Clips, clips: Sequence[StoredClip]) -> int:
+    """Width of their crops; see `Wav2LipConfig.detail`."""
+    return int(store.frames(clips[0], [0]).shape[1]) if clips else 0
 
 
 def _load_start(path: Path, own: Wav2LipConfig) -> Wav2Lip:

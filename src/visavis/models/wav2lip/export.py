@@ -130,6 +130,7 @@ def export(
         "lead": network.config.lead,
         "precision": precision,
         "light": list(network.config.light),
+        "detail": network.config.detail,
     }
     write_network_card(folder, {"network": "wav2lip", **card})
     sizes = {name: (folder / name).stat().st_size for name in (FACE, AUDIO, DECODER)}

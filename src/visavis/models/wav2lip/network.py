@@ -35,6 +35,8 @@ class Wav2LipConfig:
             around the frame.
         light: Mean colour of the faces that it learnt from, 0 to 255 (`visavis.media.lip_crop.light_of`);
             faces in another light are brought to it. Empty where that is not known.
+        detail: Width in pixels of the crops that it learnt from, as they were kept; 0 where that is not known. What
+            it draws finer than that is none of theirs.
     """
 
     size: int
@@ -44,6 +46,7 @@ class Wav2LipConfig:
     output: int = 32
     lead: int = 2
     light: tuple[int, ...] = ()
+    detail: int = 0
 
     @property
     def feature_shapes(self) -> tuple[tuple[int, int, int], ...]:

@@ -71,6 +71,8 @@ class Wav2LipPredictor:
         """Frames by which the mel window of a frame begins before it."""
         self.light: tuple[int, ...] = tuple(card.get("light", ()))
         """Mean colour of the faces that it learnt from; empty where that is not known."""
+        self.detail = int(card.get("detail", 0))
+        """Width in pixels of the crops that it learnt from, as they were kept; 0 where that is not known."""
         self._hush: Floats | None = None
         self._face, self._audio, self._decoder = (
             load(folder / name, runtime=runtime, threads=threads, precision=precision)

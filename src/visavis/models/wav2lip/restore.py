@@ -53,7 +53,11 @@ def restore(folder: Path, configs: Sequence[Wav2LipConfig] = CONFIGS) -> Wav2Lip
     card = read_network_card(folder, "wav2lip")
     if card.get("precision") == "int8":
         raise InputError(f"the lip generator in {folder} computes in 8 bits and cannot learn on")
-    said = {"lead": int(card["lead"]), "light": tuple(card.get("light", ()))}
+    said = {
+        "lead": int(card["lead"]),
+        "light": tuple(card.get("light", ())),
+        "detail": int(card.get("detail", 0)),
+    }
     fitting = (c for c in configs if c.size == card["size"])
     networks = (Wav2Lip(replace(config, **said)) for config in fitting)
     return restore_first_that_fits(networks, [folder / name for name in _GRAPHS])

@@ -2,7 +2,8 @@
 
 A generator's square is softer than the face, by as much as it has learnt too little. And its
 deconvolutions leave a grid: what changes from each pixel to the next and back, in step all over the
-skin, which no picture of skin does. It is seen when the square is enlarged, the more so when it is
+skin, which no picture of skin does; or from each second one, where its last but one layer that enlarges
+did that. It is seen when the square is enlarged, the more so when it is
 sharpened; and where it counts as fine detail, a soft picture passes for a sharp one. So it is looked for
 once for each avatar, on skin and lips of the square drawn for silence; and where it is found, what is as
 fine is left out of every square, and sharpened is what remains.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -30,14 +32,18 @@ _SOFT = 0.004
 """What is finer than this, in sides of the square, counts as sharpness."""
 _LEAST_SOFT = 0.8
 """Likewise, in pixels."""
-_LEAST_SOFT_GRID = 1.6
-"""The same, of squares that nothing finer is left of."""
+_SOFT_GRID = 0.8
+"""The same, of squares that nothing finer is left of, in waves of their grid."""
 _SHARPEST = 1.0
 """Most that fine detail is strengthened by: beyond that, noise would be seen."""
-_WITHOUT_GRID = np.array([1, 4, 6, 4, 1], np.float32) / 16
-"""Nothing of waves of two pixels, a quarter of those of four, three quarters of those of eight."""
-_GRID_AROUND = 3.0
-"""Pixels over which a grid keeps in step."""
+_WITHOUT_GRID = {
+    2: np.array([1, 4, 6, 4, 1], np.float32) / 16,
+    4: np.convolve([1, 0, 4, 0, 6, 0, 4, 0, 1], [1, 2, 1]).astype(np.float32) / 64,
+}
+"""Of waves of so many pixels nothing is left, a fifth to a quarter of those of twice as many; the second leaves
+nothing of those of two either. So what both leave of a face is the same, if the one square is twice the other."""
+_GRID_AROUND = 1.5
+"""Waves over which a grid keeps in step."""
 _GRID_MORE, _GRID_LEAST = 1.5, 0.2
 """A grid is so many times as strong as waves that are a little coarser, and has so many grey levels."""
 
@@ -48,19 +54,18 @@ class Finish:
 
     Attributes:
         share: By which fine detail is strengthened; 0 changes nothing.
-        grid: Whether a grid is taken out first.
+        grid: Pixels of the wave of a grid that is taken out first, 2 or 4; 0 for none.
     """
 
     share: float = 0.0
-    grid: bool = False
+    grid: Literal[0, 2, 4] = 0
 
     def clean(self, square: Picture) -> Picture:
         """Take the grid out of a square (S, S, 3), if there is one."""
         if not self.grid:
             return square
-        clean = cv2.sepFilter2D(
-            square, -1, _WITHOUT_GRID, _WITHOUT_GRID, borderType=cv2.BORDER_REFLECT_101
-        )
+        kernel = _WITHOUT_GRID[self.grid]
+        clean = cv2.sepFilter2D(square, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
         return np.asarray(clean, np.uint8)
 
     def sharpen(self, part: Picture, size: int) -> Picture:
@@ -75,7 +80,7 @@ class Finish:
         return picture.astype(np.float32) - self._soften(picture, size)
 
     def _soften(self, picture: Picture, size: int) -> Picture:
-        sigma = max(_LEAST_SOFT_GRID if self.grid else _LEAST_SOFT, _SOFT * size)
+        sigma = max(_LEAST_SOFT, _SOFT_GRID * self.grid, _SOFT * size)
         soft = cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         return np.asarray(soft, np.uint8)
 
@@ -84,7 +89,9 @@ AS_DRAWN = Finish()
 """Nothing is done."""
 
 
-def find_finish(face: Picture, crop: Picture, landmarks: Floats, square: Square) -> Finish:
+def find_finish(
+    face: Picture, crop: Picture, landmarks: Floats, square: Square, detail: int = 0
+) -> Finish:
     """Find how much a drawn square is softer than the one that is there, on skin that hardly moves.
 
     Args:
@@ -92,6 +99,9 @@ def find_finish(face: Picture, crop: Picture, landmarks: Floats, square: Square)
         crop: uint8 (S, S, 3), as it is; S' is a multiple of S.
         landmarks: (478, 2 or 3) pixels of the avatar's frame.
         square: Where it lies in it.
+        detail: Pixels of its side that the generator learnt from; 0 where that is not known. Where the
+            square has twice as many, what alternates by four of its pixels is never detail, whether
+            silence shows it or not.
     """
     size = len(face)
     if len(crop) != size:
@@ -106,7 +116,9 @@ def find_finish(face: Picture, crop: Picture, landmarks: Floats, square: Square)
         return AS_DRAWN
     # On lips it may be much stronger than on skin, or the other way round.
     lips = polygon_mask(apply(to_square, landmarks[mesh.LIPS_OUTER, :2]), size, size, 0.01 * size)
-    finish = Finish(grid=any(_has_grid(face, where) for where in (weight, lips)))
+    grids: tuple[Literal[4, 2], ...] = (4, 2)
+    found = (wave for wave in grids if any(_has_grid(face, wave, on) for on in (weight, lips)))
+    finish = Finish(grid=4 if 0 < 2 * detail <= size else next(found, 0))
     drawn, real = (
         float((weight * np.square(finish.fine(picture, size)).mean(2)).sum() / total)
         for picture in (finish.clean(face), crop)
@@ -115,30 +127,30 @@ def find_finish(face: Picture, crop: Picture, landmarks: Floats, square: Square)
     return Finish(share, finish.grid)
 
 
-def _has_grid(picture: Picture, weight: Floats) -> bool:
-    """Whether what changes with every column, row or both is stronger than what is a little coarser.
+def _has_grid(picture: Picture, pixels: int, weight: Floats) -> bool:
+    """Whether waves of so many pixels, along columns, rows or both, are stronger than a little coarser ones.
 
-    In a picture of skin or lips it never is, however sharp.
+    In a picture of skin or lips they never are, however sharp.
     """
     if float(weight.sum()) < 1:
         return False
     light = picture.astype(np.float32).mean(2)
-    light -= cv2.GaussianBlur(light, (0, 0), _LEAST_SOFT_GRID)
+    light -= cv2.GaussianBlur(light, (0, 0), _SOFT_GRID * pixels)
     for across, down in ((1, 0), (0, 1), (1, 1)):
-        finest, coarser = (
-            _strength(light, wave * across, wave * down, weight) for wave in (1.0, 0.75)
+        fine, coarser = (
+            _strength(light, pixels / share, across, down, weight) for share in (1.0, 0.75)
         )
-        if finest > max(_GRID_MORE * coarser, _GRID_LEAST):
+        if fine > max(_GRID_MORE * coarser, _GRID_LEAST):
             return True
     return False
 
 
-def _strength(light: Floats, across: float, down: float, weight: Floats) -> float:
-    """Grey levels of a wave that keeps in step all around; 1 is the finest that pixels can hold."""
+def _strength(light: Floats, pixels: float, across: int, down: int, weight: Floats) -> float:
+    """Grey levels of a wave of so many pixels that keeps in step all around."""
     at = np.arange(len(light))
-    phase = np.pi * (across * at[None] + down * at[:, None])
+    phase = 2 * np.pi / pixels * (across * at[None] + down * at[:, None])
     parts = [
-        cv2.GaussianBlur(light * turn(phase).astype(np.float32), (0, 0), _GRID_AROUND)
+        cv2.GaussianBlur(light * turn(phase).astype(np.float32), (0, 0), _GRID_AROUND * pixels)
         for turn in (np.cos, np.sin)
     ]
     power = sum(float((weight * np.square(part)).sum()) for part in parts)

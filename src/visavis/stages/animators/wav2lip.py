@@ -175,6 +175,7 @@ class Wav2LipPerformance(SpeakingPerformance[Heard, Look]):
             faces.encoded(one).crop,
             faces.landmarks[one],
             faces.squares[one],
+            predictor.detail,
         )
 
     @property
