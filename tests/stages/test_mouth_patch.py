@@ -182,6 +182,13 @@ def test_a_grid_is_found_and_taken_out(
     assert psnr(finish.clean(soft), soft) > 32
 
 
+def test_nothing_finer_than_was_learnt_from_counts_for_detail(avatar: Avatar) -> None:
+    there, crop = square(avatar, 384)
+    marks = avatar.track.landmarks[0]
+    grids = {d: find_finish(crop, crop, marks, there, d).grid for d in (0, 144, 192, 193, 384)}
+    assert grids == {0: 0, 144: 4, 192: 4, 193: 0, 384: 0}
+
+
 def test_squares_may_be_drawn_larger(avatar: Avatar, stand: Stand) -> None:
     ground = stand.ground(0)
     _, crop = square(avatar, 192)

@@ -56,7 +56,7 @@ def test_without_weights_a_face_is_not_opened(
 class SoftGenerator:
     """Draws the face as it is, blurred: what a generator would at best."""
 
-    size, lead, light = 96, 0, ()
+    size, lead, light, detail = 96, 0, (), 0
 
     def encode(self, frames: Picture, references: Picture | None = None) -> list[FaceFeatures]:
         return [FaceFeatures((frame,), frame[:0]) for frame in frames]

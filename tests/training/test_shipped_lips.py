@@ -50,7 +50,13 @@ def test_they_are_for_research_only_and_say_what_they_learnt_from(size: str) -> 
     assert json.loads((folder / "network.json").read_text())["size"] == int(size)
     with (folder / "loss.csv").open() as file:
         errors = [float(row["l1"]) for row in csv.DictReader(file)]
-    assert errors[-1] < errors[0]
+    # What goes on with norms at rest begins where the run before ended, and batches differ by some percent.
+    goes_on = json.loads((folder / "recipe.json").read_text()).get("still_norms", False)
+    assert errors[-1] < (1.1 if goes_on else 1.0) * errors[0]
+    with (folder / "evaluation.csv").open() as file:
+        judged = {int(row["step"]): float(row["mouth_psnr"]) for row in csv.DictReader(file)}
+    figures = json.loads((folder / "figures.json").read_text())
+    assert judged[figures["step"]] == pytest.approx(figures["mouth_psnr"], abs=0.01)
 
 
 def test_some_are_shipped() -> None:

@@ -41,7 +41,7 @@ _WITHOUT_GRID = {
     4: np.convolve([1, 0, 4, 0, 6, 0, 4, 0, 1], [1, 2, 1]).astype(np.float32) / 64,
 }
 """Of waves of so many pixels nothing is left, a fifth to a quarter of those of twice as many; the second leaves
-nothing of those of two either. So what both leave of a face is the same, if the one square is twice the other."""
+nothing of those of two either. So what both leave of a face is about the same, if the one square is twice the other."""
 _GRID_AROUND = 1.5
 """Waves over which a grid keeps in step."""
 _GRID_MORE, _GRID_LEAST = 1.5, 0.2
