@@ -3,6 +3,11 @@ import type { Pong } from "../protocol";
 const KEPT = 12;
 const ASKED = 10;
 const WORTH = 0.02;
+/**
+ * Seconds by which a pong may name too early a place: a frame, and the lateness of a busy server.
+ * One that stands still for half a second or more goes on from where it was.
+ */
+const BEHIND = 0.25;
 
 /**
  * Where the server is on the stream clock, learnt from pings and pongs: a pong says where it was
@@ -40,7 +45,10 @@ export class ServerClock {
    */
   note(sent: number, received: number, at: number): void {
     const trip = Math.max(0, received - sent);
-    this.samples.push({ offset: at - (sent + received) / 2, trip });
+    const offset = at - (sent + received) / 2;
+    // What no longer can be true: the server stood still since.
+    this.samples = this.samples.filter((s) => s.offset - s.trip / 2 <= offset + trip / 2 + BEHIND);
+    this.samples.push({ offset, trip });
     if (this.samples.length > KEPT) this.samples.shift();
     this.best = Math.min(...this.samples.map((s) => s.trip));
     // A slow trip says little of its middle. Of the others the largest, as `at` is the beginning

@@ -36,6 +36,23 @@ describe("ServerClock", () => {
     expect(Math.max(...errors.map(Math.abs))).toBeLessThan(0.02);
   });
 
+  it("follows a server that stood still, from the first pong after it on", () => {
+    const clock = new ServerClock();
+    for (let i = 0; i < 12; i++) clock.note(2 * i, 2 * i + 0.01, 30 + 2 * i);
+    expect(clock.at(24)).toBeCloseTo(54, 1);
+    clock.note(24, 24.3, 52.1); // two seconds, told by a slow trip
+    expect(Math.abs(clock.at(25)! - 53)).toBeLessThan(0.2);
+    clock.note(26, 26.01, 54);
+    expect(clock.at(27)).toBeCloseTo(55, 1);
+  });
+
+  it("does not follow one that is late for a moment", () => {
+    const clock = new ServerClock();
+    for (let i = 0; i < 12; i++) clock.note(2 * i, 2 * i + 0.01, 30 + 2 * i);
+    clock.note(24, 24.01, 53.8);
+    expect(clock.at(25)).toBeCloseTo(55, 1);
+  });
+
   it("forgets after a reconnection", () => {
     const clock = new ServerClock();
     clock.note(1, 1.1, 9);

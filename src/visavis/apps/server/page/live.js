@@ -1,1 +1,1 @@
-import{c as i}from"./assets/client-BkzWX9hK.js";import"./assets/details-CDAWOWA_.js";export{i as createLiveClient};
+import{c as i}from"./assets/client-BZzs-JGk.js";import"./assets/details-CDAWOWA_.js";export{i as createLiveClient};
