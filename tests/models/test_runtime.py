@@ -157,8 +157,10 @@ def test_bad_files(tmp_path: Path) -> None:
         runtime.load(tmp_path / "bad.onnx")
 
 
-def test_wrong_inputs_are_one_sentence(network: Path) -> None:
-    loaded = runtime.load(network)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kind", RUNTIMES)
+def test_wrong_inputs_are_one_sentence(network: Path, kind: runtime.Runtime, threads: int) -> None:
+    loaded = runtime.load(network, runtime=kind, threads=threads)
     with pytest.raises(StageError, match=r"double 双\.onnx failed"):
         loaded.run({"z": np.zeros((1, 3), np.float32)})
     with pytest.raises(StageError, match="failed"):

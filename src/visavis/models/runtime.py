@@ -290,6 +290,13 @@ class _OpenVinoNetwork:
         self._name = name
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        for spec in self.inputs:
+            # On one thread OpenVINO takes a wrong shape, and gives an empty answer.
+            if spec.name in inputs and not _fits(spec.shape, np.shape(inputs[spec.name])):
+                raise StageError(
+                    f"the network {self._name} failed: its input {spec.name!r} has the shape"
+                    f" {_write_shape(np.shape(inputs[spec.name]))}, not {_write_shape(spec.shape)}"
+                )
         # One request per call keeps concurrent callers apart.
         request = self._model.create_infer_request()
         try:
@@ -337,6 +344,16 @@ def _openvino_spec(port: Any) -> TensorSpec:
         side.get_length() if side.is_static else None for side in port.get_partial_shape()
     )
     return TensorSpec(port.get_any_name(), shape, np.dtype(port.get_element_type().to_dtype()).name)
+
+
+def _fits(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
+    return len(wanted) == len(given) and all(
+        side in (None, own) for side, own in zip(wanted, given, strict=True)
+    )
+
+
+def _write_shape(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join('any' if side is None else str(side) for side in shape)})"
 
 
 def _brief(error: Exception) -> str:
