@@ -7,7 +7,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test serve lint bench models test-models browser database network page \
+.PHONY: help setup demo ready test serve lint bench models test-models browser database network page \
 	test-page clean
 
 PY := .venv/bin/python
@@ -24,12 +24,20 @@ demo: .venv/.default models
 
 # What talks in real time must have the machine to itself; the rest runs two files at a time.
 REAL_TIME := tests/adapters tests/apps/server tests/browser
-PATIENT := $(wildcard $(patsubst %,tests/apps/server/test_%*.py,store api_ auth jobs knowledge_bases \
-	knowledge_imports admin cited recorder protocol question_sounds service_clients serve_command \
-	hostile model_trouble openai_http)) tests/browser/test_page_states.py tests/browser/test_mos_page.py
+PATIENT := $(wildcard $(patsubst %,tests/apps/server/test_%*.py,store api_ auth jobs knowledge_ \
+	docs_paths import_words page_files admin cited recorder protocol question_sounds service_clients \
+	serve_command hostile model_trouble openai_http)) tests/browser/test_page_states.py tests/browser/test_mos_page.py
 REST := $(filter-out tests/adapters tests/apps tests/browser %.py %__pycache__,$(wildcard tests/*)) \
 	$(wildcard tests/test_*.py tests/apps/test_*.py)
-test: .venv/.dev test-models browser database network lint test-page
+# What tests need is fetched while the sources are looked at.
+ready: .venv/.dev
+	@trap wait EXIT
+	$(MAKE) --no-print-directory test-models browser database network &
+	fetching=$$!
+	$(MAKE) --no-print-directory lint test-page
+	wait $$fetching
+
+test: .venv/.dev ready
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(REST) $(PATIENT)
 	$(PY) -m pytest $(REAL_TIME) $(PATIENT:%=--ignore=%)
 

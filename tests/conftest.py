@@ -14,6 +14,12 @@ ROOT = Path(__file__).parent.parent
 # installation has. Tests of OpenVINO ask for it.
 os.environ.setdefault("VISAVIS_RUNTIME", "onnxruntime")
 
+# Of tests that run side by side each process has a core of its own, and no network of one waits for
+# a thread that another keeps from running. Has to be said before any library counts the cores.
+if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
+
 # A shell that starts this in the background lets it ignore Ctrl-C, and so would the processes that
 # are tested for what they do on it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -59,3 +65,10 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no sample data: neither VISAVIS_DATA nor {folder} is there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sample_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder in which the vectors of the sample bases are kept: made once, for all processes."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sentence-vectors"

@@ -285,7 +285,9 @@ async def test_the_transport_shows_each_frame_when_its_sound_plays(is_live: bool
         first_shown.setdefault(bar, at)
     skews = [first_shown[bar] - plays[bar] for bar in plays if bar in first_shown]
     assert len(skews) >= 20
-    assert abs(float(np.median(skews))) < 0.06
+    # With `video_out_is_live` the library counts frames from the first one on. Where a busy machine
+    # left it behind, it shows what waits at once until it has caught up.
+    assert abs(float(np.median(skews))) < (0.1 if is_live else 0.06)
 
 
 async def test_the_transport_knows_when_the_avatar_speaks() -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from visavis.knowledge.base import load_samples
@@ -12,9 +14,8 @@ def encoder() -> SentenceEncoder:
 
 
 @pytest.fixture(scope="session")
-def index(encoder: SentenceEncoder, tmp_path_factory: pytest.TempPathFactory) -> KnowledgeIndex:
+def index(encoder: SentenceEncoder, sample_vectors: Path) -> KnowledgeIndex:
     """The samples, with every encoder that answering uses."""
-    cache = tmp_path_factory.getbasetemp() / "sentence-vectors"
     second = load_second_encoders()
     assert set(second) == {"zh", "en"}, "`visavis models pull` fetches them"
-    return KnowledgeIndex(load_samples(), encoder, second=second, cache=cache)
+    return KnowledgeIndex(load_samples(), encoder, second=second, cache=sample_vectors)

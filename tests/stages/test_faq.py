@@ -24,13 +24,8 @@ def encoder() -> SentenceEncoder:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp() / "sentence-vectors"
-
-
-@pytest.fixture(scope="module")
-def responder(encoder: SentenceEncoder, cache: Path) -> FaqResponder:
-    made = FaqResponder(encoder=encoder, cache=cache)
+def responder(encoder: SentenceEncoder, sample_vectors: Path) -> FaqResponder:
+    made = FaqResponder(encoder=encoder, cache=sample_vectors)
     made.prepare()
     return made
 
@@ -281,8 +276,8 @@ async def test_sessions_at_once_do_not_mix(responder: FaqResponder) -> None:
     assert together == alone
 
 
-def test_threads_prepare_once_and_agree(encoder: SentenceEncoder, cache: Path) -> None:
-    responder = FaqResponder(encoder=encoder, cache=cache)
+def test_threads_prepare_once_and_agree(encoder: SentenceEncoder, sample_vectors: Path) -> None:
+    responder = FaqResponder(encoder=encoder, cache=sample_vectors)
     texts: list[str] = []
     indices: list[int] = []
 

@@ -78,12 +78,12 @@ async def test_picture_and_sound_arrive_together(session, codec):
 
 
 @pytest.mark.slow
-async def test_they_are_together_after_a_minute_still(session):
+async def test_they_are_together_after_half_a_minute_still(session):
     viewer = Viewer()
     peer = await connect(session, viewer)
-    await asyncio.sleep(62)
+    await asyncio.sleep(32)
     offsets = viewer.offsets()
-    assert len(offsets) >= 28
+    assert len(offsets) >= 13
     assert max(map(abs, offsets)) < 0.005, offsets
     assert abs(np.median(offsets[-5:]) - np.median(offsets[:5])) < 0.01
     await viewer.close()
