@@ -29,6 +29,7 @@ PATIENT := $(wildcard $(patsubst %,tests/apps/server/test_%*.py,store api_ auth 
 	serve_command hostile model_trouble openai_http)) tests/browser/test_page_states.py tests/browser/test_mos_page.py
 REST := $(filter-out tests/adapters tests/apps tests/browser %.py %__pycache__,$(wildcard tests/*)) \
 	$(wildcard tests/test_*.py tests/apps/test_*.py)
+
 # What tests need is fetched while the sources are looked at.
 ready: .venv/.dev
 	@trap wait EXIT
@@ -37,7 +38,7 @@ ready: .venv/.dev
 	$(MAKE) --no-print-directory lint test-page
 	wait $$fetching
 
-test: .venv/.dev ready
+test: ready
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(REST) $(PATIENT)
 	$(PY) -m pytest $(REAL_TIME) $(PATIENT:%=--ignore=%)
 

@@ -291,11 +291,12 @@ class _OpenVinoNetwork:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         for spec in self.inputs:
+            given = np.shape(inputs[spec.name]) if spec.name in inputs else None
             # On one thread OpenVINO takes a wrong shape, and gives an empty answer.
-            if spec.name in inputs and not _fits(spec.shape, np.shape(inputs[spec.name])):
+            if given is not None and not _fits(spec.shape, given):
                 raise StageError(
                     f"the network {self._name} failed: its input {spec.name!r} has the shape"
-                    f" {_write_shape(np.shape(inputs[spec.name]))}, not {_write_shape(spec.shape)}"
+                    f" {_write_shape(given)}, not {_write_shape(spec.shape)}"
                 )
         # One request per call keeps concurrent callers apart.
         request = self._model.create_infer_request()
