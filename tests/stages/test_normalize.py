@@ -103,6 +103,8 @@ CHINESE = [
     ("192.168.1.1", "一九二点一六八点一点一"),
     ("5-2-301", "五杠二杠三零幺"),
     # letters with digits, signs, addresses
+    ("Qwen2.5-7B和iPhone14Pro", "Qwen二点五 七B和iPhone十四Pro"),
+    ("功率2.5A，版本2.0B", "功率二点五A，版本二点零B"),
     ("A4纸，5G，G20", "A四纸，五G，G二十"),
     ("COVID-19疫情", "COVID十九疫情"),
     ("USB3.0，H1N1", "USB三点零，H一N一"),
@@ -203,6 +205,9 @@ ENGLISH = [
     ("ATM and VISA", "ATM and VISA"),
     ("R&D and/or he/she", "R and D and or he or she"),
     ("3 x 4 = 12", "three times four equals twelve"),
+    ("step 2.5A of 3", "step two point five A of three"),
+    ("Qwen2.5 and GPT-4.5", "Qwen two point five and GPT four point five"),
+    ("Qwen2.5-7B", "Qwen two point five seven B"),
     ("version 1.2.3", "version one point two point three"),
     ("www.gov.cn", "W W W dot gov dot C N"),
     ("abc@example.com", "abc at example dot com"),

@@ -228,15 +228,14 @@ def _mixed_code(match: re.Match[str]) -> str | None:
     if not (re.search(r"\d", text) and re.search(r"[A-Za-z]", text)):
         return None
     long = len(re.findall(r"\d", text)) > 4
-    return re.sub(
-        r"\d+",
-        lambda m: (
-            read_digits(m.group(), yao=True)
-            if long or len(m.group()) > 2
-            else read_cardinal(m.group())
-        ),
-        text.replace("-", " "),
-    )
+
+    def read(found: re.Match[str]) -> str:
+        digits = found.group()
+        if "." in digits:
+            return read_number(digits)
+        return read_digits(digits, yao=True) if long or len(digits) > 2 else read_cardinal(digits)
+
+    return re.sub(r"\d+(?:\.\d+)?", read, text.replace("-", " "))
 
 
 def _address(match: re.Match[str]) -> str:
@@ -355,7 +354,7 @@ RULES: tuple[Rule, ...] = (
     rule(rf"(?<![\d\w])([-−])?({_N})(?:\s?(?:℃|°C)?{_TO}([-−])?({_N}))?\s?(℃|°\s?C|℉|°\s?F)", _temperature, re.A),
     rule(rf"({_CURRENCY})\s?({_N})(?:{_TO}(?:{_CURRENCY})?\s?({_N}))?\s?(万亿|[万亿千百])?元?", _money),
     rule(rf"{_ALONE}({_N})\s?([万亿])?\s?(USD|EUR|GBP|HKD|JPY|RMB|CNY)(?![A-Za-z])", _money_behind),
-    rule(r"(?<![\d/])(\d+)/(\d+)(?![\d/])", _fraction),
+    rule(r"(?<![\d/.])(\d+)/(\d+)(?![\d/]|\.\d)", _fraction),
     rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]\d|\d)", _dotted),
     rule(r"(?<![\d-])(\d{3,4})(?=\s?(?:室|房间|房(?!子|产|价|租)|路(?:公交|车)?(?!\d)))", _room),
     rule(r"([GDCZTKY]\d{1,4})(?=次|列车|号?车)", lambda m: m.group()[0] + read_digits(m.group()[1:], True)),
@@ -364,9 +363,9 @@ RULES: tuple[Rule, ...] = (
     rule(rf"{_ALONE}({_N}){_TO}({_N}){_END}(?![-–]\d)", _range),
     rule(r"(?<=\d)\s?[+×*xX=<>]\s?(?=[\d-])", lambda m: _MATH[m.group().strip()]),
     rule(r"(?<=[年月日号时分点%℃元度岁天万亿千百个条楼层级月])" + _TO + r"(?=[\d¥￥$])", _say("到")),
-    rule(r"(?<![A-Za-z\d])([A-Za-z]+)[-\s]?(\d+(?:\.\d+)?)([A-Za-z]{0,3})(?![A-Za-z\d-])", _letters_digits),
-    rule(r"(?<![A-Za-z\d.])(\d+)([A-Za-z]+)(?![A-Za-z\d-])", _digits_letters),
-    rule(r"(?<![A-Za-z\d])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![A-Za-z\d])", _mixed_code, re.A),
+    rule(r"(?<![A-Za-z\d])([A-Za-z]+)[-\s]?(\d+(?:\.\d+)?)([A-Za-z]{0,3})(?![A-Za-z\d-]|\.\d)", _letters_digits),
+    rule(r"(?<!\d,)(?<![A-Za-z\d.-])(\d+)([A-Za-z]+)(?![A-Za-z\d-])", _digits_letters),
+    rule(r"(?<!\d[.,](?=\d))(?<![A-Za-z\d])[A-Za-z\d]+(?:\.\d+)?(?:-[A-Za-z\d]+(?:\.\d+)?)*(?![A-Za-z\d])", _mixed_code, re.A),
     rule(r"[<>](?=\d)", lambda m: _MATH[m.group()]),
     rule(r"(?<=[周期][一二三四五六日天])" + _TO + r"(?=[周星])", _say("到")),
     rule(r"(?<=[元块人次件斤米吨升份])/(?=[月年天日人次个平小户间件份斤吨米升㎡m])", _say("每")),

@@ -257,6 +257,8 @@ def _letters_digits(match: re.Match[str]) -> str:
 
 
 def _code_digits(digits: str) -> str:
+    if "." in digits:
+        return read_number(digits)
     if digits[0] == "0" or len(digits) == 3 or len(digits) > 4:
         return read_digits(digits)
     return read_year(digits) if len(digits) == 4 else read_cardinal(digits)
@@ -267,7 +269,8 @@ def _mixed_code(match: re.Match[str]) -> str | None:
     if not (re.search(r"\d", text) and re.search(r"[A-Za-z]", text)):
         return None
     return " ".join(
-        _code_digits(p) if p.isdigit() else p for p in re.findall(r"\d+|[A-Za-z]+", text)
+        _code_digits(p) if p[0].isdigit() else p
+        for p in re.findall(r"\d+(?:\.\d+)?|[A-Za-z]+", text)
     )
 
 
@@ -350,8 +353,8 @@ RULES: tuple[Rule, ...] = (
     rule(rf"\b({_any_of(TITLES)})\.(?=\s+[A-Z])", lambda m: TITLES[m.group(1)]),
     rule(rf"(?<![\w.])({_any_of(ABBREVIATIONS)})(?!\w)", _abbreviation),
     rule(r"(?<![\w.])\d{4}(?![\w%-]|[.,]\d)", _four_digits),
-    rule(r"(?<![\w-])([A-Za-z]+)-?(\d+)([A-Za-z]{0,2})(?![\w-])", _letters_digits),
-    rule(r"(?<![\w-])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?![\w-])", _mixed_code, re.A),
+    rule(r"(?<![\w-])([A-Za-z]+)-?(\d+(?:\.\d+)?)([A-Za-z]{0,2})(?![\w-]|\.\d)", _letters_digits),
+    rule(r"(?<!\d[.,](?=\d))(?<![\w-])[A-Za-z\d]+(?:\.\d+)?(?:-[A-Za-z\d]+(?:\.\d+)?)*(?![\w-])", _mixed_code, re.A),
     rule(rf"(?<![\w.)])[-−](?:{_N})|(?:{_N})", _number),
     rule(r"(?<=\d):(?=\d)", _say(" to ")),
     rule(r"(?<=\w)\s?=\s?(?=\w)", _say(" equals ")),

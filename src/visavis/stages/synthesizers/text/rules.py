@@ -62,11 +62,16 @@ def apply_rules(
     """
     pieces = []
     for each in rules:
-        for match in each.pattern.finditer(text, start, end):
+        at = start
+        while (match := each.pattern.search(text, at, end)) is not None:
             a, b = match.span()
-            if a == b or any(taken[a:b]):
+            used = taken.find(1, a, b)
+            if used >= 0:  # what follows may still be its own
+                free = taken.find(0, used)
+                at = end if free < 0 else free
                 continue
-            spoken = each.reading(match)
+            at = max(b, a + 1)
+            spoken = each.reading(match) if b > a else None
             if spoken is None:
                 continue
             taken[a:b] = b"\x01" * (b - a)
