@@ -256,6 +256,33 @@ def test_of_what_is_drawn_beside_the_face_nothing_is_seen(avatar: Avatar) -> Non
     assert (part._mask <= whole._mask + 1e-6).all()
 
 
+def test_where_a_chin_falls_to_it_is_seen_and_what_is_darker_is_not(avatar: Avatar) -> None:
+    """On a video's frame, which is drawn as another frame is."""
+    image = avatar.frames[0]
+    ground = Ground(image, np.eye(2, 3))
+    there, crop = square(avatar)
+    own = avatar.track.landmarks[0]
+    drawn = apply(there.to_unit, own[:, :2]).astype(np.float32)
+    patch = MouthPatch(ground, own, there, crop, drawn=drawn)
+    assert patch._fallen is not None
+    beside = (patch._fallen > 0.5) & (patch._mask < 0.2)
+    assert beside.any()
+    # Darker, then lighter, on either side of the jaw; the face itself stays as it is.
+    jaw = np.ascontiguousarray(np.repeat((patch._fallen > 0)[..., None], 3, 2).astype(np.float32))
+    to_crop = invert(patch._to_part)
+    there_too = cv2.warpAffine(jaw, to_crop, (SIZE, SIZE))
+    seen = []
+    for factor in (0.5, 1.5):
+        changed = np.clip(
+            crop * (1 + (factor - 1) * there_too) + (factor > 1) * 40 * there_too, 0, 255
+        )
+        overlay = patch.paint(changed.astype(np.uint8), 1.0)
+        away = overlay.pixels.astype(int) - image[overlay.where]
+        seen.append(float(np.abs(away[beside]).mean()))
+    assert seen[0] < 3, seen
+    assert seen[1] > 10, seen
+
+
 @pytest.mark.parametrize("yaw", [-20, 20])
 def test_a_turned_head_is_seen_from_the_front(avatar: Avatar, yaw: float) -> None:
     rest = avatar.track.landmarks[0].astype(np.float32)

@@ -24,6 +24,7 @@ from visavis.media.lip_crop import Square
 from visavis.models.common import mesh
 from visavis.models.puppet.sampling import Overlay
 from visavis.models.puppet.stand import Ground
+from visavis.stages.animators.chin_colour import ChinColour
 from visavis.stages.animators.square_finish import AS_DRAWN, Finish, Moving
 
 _OUTLINE: tuple[tuple[int, float], ...] = (
@@ -38,7 +39,12 @@ _SIDES_OF_DRAWN = {
     365: -0.03, 379: -0.02, 378: 0.01, 400: 0.07, 136: -0.03, 150: -0.02, 149: 0.01, 176: 0.07,
 }  # fmt: skip
 """The same at the sides of the jaw, of a face that is drawn as seen from another side: its jaw may lie a little
-higher than this one's, and no neck is to be seen between both."""
+higher than this one's, and no neck is to be seen between both, unless it is a chin that has fallen."""
+_SIDES_OF_FALLEN = {365: -0.03, 379: 0.05, 136: -0.03, 150: 0.05}
+"""The same for a chin that has fallen, or it would be drawn with a point."""
+_LIGHTER = 0.0, 20.0
+"""Steps of 255 by which what is drawn is lighter than what is there: below the first it is shadow or neck, above
+the second it is a chin."""
 _RIM = 0.06
 """Width of the soft rim, in sides of the square."""
 _FLOOR_RIM = 0.035
@@ -83,13 +89,21 @@ class MouthPatch:
         to_square = square.to_crop(size)
         self._to_ground = compose(ground.from_avatar, invert(to_square))
         self._scale = scale_of(self._to_ground)
-        outlines = [self._outline(apply(to_square, landmarks[:, :2]))]
+        outline = self._outline(apply(to_square, landmarks[:, :2]))
+        within = within_fallen = None
         if drawn is not None:
-            outlines.append(
-                self._outline(drawn[:, :2].astype(np.float64) * size - 0.5, _SIDES_OF_DRAWN)
+            marks = drawn[:, :2].astype(np.float64) * size - 0.5
+            within, within_fallen = (
+                self._outline(marks, sides) for sides in (_SIDES_OF_DRAWN, _SIDES_OF_FALLEN)
             )
-        self.where, mask = self._find_mask(outlines, ground.pixels.shape[:2])
+        shape = ground.pixels.shape[:2]
+        self.where, mask = self._find_mask(outline, within, shape)
         self._mask, self._rest_of_mask = mask, 1 - mask
+        self._fallen: Floats | None = None
+        """How far each pixel is changed besides, where a chin has fallen to."""
+        if within_fallen is not None:
+            most = self._find_mask(outline, within_fallen, shape)[1]
+            self._fallen = np.maximum(most - mask, 0)
         (y0, y1), (x0, x1) = ((part.start, part.stop) for part in self.where)
         self._to_part = compose([[1, 0, -x0], [0, 1, -y0]], self._to_ground)
         self._base = np.ascontiguousarray(ground.pixels[self.where])
@@ -99,35 +113,38 @@ class MouthPatch:
         moving = Moving(landmarks)
         self._weights, self._wanted = self._find_colours(landmarks, square, crop, moving, drawn)
         self._detail = self._find_detail(ground, crop, moving)
+        marks = apply(square.to_unit, landmarks[:, :2])
+        self._chin = ChinColour(crop, marks, _lower_face(marks, 1.0))
 
     def _outline(
         self, marks: npt.NDArray[np.float64], instead: Mapping[int, float] | None = None
     ) -> npt.NDArray[np.float64]:
         """Outline of the lower face, from landmarks on the square to pixels of the ground."""
-        downs = {**dict(_OUTLINE), **(instead or {})}
-        outline = marks[list(downs)]
-        outline[:, 1] += self._size * np.array(list(downs.values()))
+        outline = _lower_face(marks, self._size, instead)
         outline[:, 0] = np.clip(outline[:, 0], -0.5, self._size - 0.5)
         return apply(self._to_ground, outline)
 
     def _find_mask(
-        self, outlines: list[npt.NDArray[np.float64]], shape: tuple[int, ...]
+        self,
+        outline: npt.NDArray[np.float64],
+        within: npt.NDArray[np.float64] | None,
+        shape: tuple[int, ...],
     ) -> tuple[tuple[slice, slice], Floats]:
         """Rows and columns of the ground that are changed, and how far each pixel of them is."""
         size = self._size
         side = size * self._scale
         edge = [[-0.5, size - 0.5], [size - 0.5, size - 0.5]]
         lowest = float(apply(self._to_ground, edge)[:, 1].max())
-        left, top, right, bottom = box_around(outlines[0])
+        left, top, right, bottom = box_around(outline)
         bottom = min(bottom, lowest)
         x0, y0 = max(0, math.floor(left)), max(0, math.floor(top))
         x1, y1 = min(shape[1], math.ceil(right) + 1), min(shape[0], math.ceil(bottom) + 1)
         if x1 - x0 < 2 or y1 - y0 < 2:  # the mouth lies outside of the picture
             x0, y0 = min(x0, shape[1] - 2), min(y0, shape[0] - 2)
             return (slice(y0, y0 + 2), slice(x0, x0 + 2)), np.zeros((2, 2), np.float32)
-        first, *others = (outline - (x0, y0) for outline in outlines)
-        within = others[0] if others else None
-        mask = polygon_mask(first, x1 - x0, y1 - y0, _RIM * side, within)
+        if within is not None:
+            within = within - (x0, y0)
+        mask = polygon_mask(outline - (x0, y0), x1 - x0, y1 - y0, _RIM * side, within)
         # Rows of the square that the pixels lie in.
         _, (across, down, start) = invert(self._to_ground)
         rows = across * np.arange(x0, x1) + down * np.arange(y0, y1)[:, None] + start
@@ -180,9 +197,13 @@ class MouthPatch:
         """
         factor = len(face) // self._size
         part = self._match_colours(face, self._top * factor)
+        part = self._chin.keep(part, len(face))
         part = self._finish.sharpen(part, len(face))
         drawn = cv2.add(self._to_base(part, factor), self._detail, dtype=cv2.CV_8U)
         mask, rest = self._mask, self._rest_of_mask
+        if self._fallen is not None:
+            mask = mask + self._fallen * self._find_fallen(face)
+            rest = 1 - mask
         if share < 1:
             mask = mask * np.float32(max(share, 0.0))
             rest = 1 - mask
@@ -201,6 +222,20 @@ class MouthPatch:
         last = int(np.searchsorted(share[:, 0, 0], 1.0))
         made[:last] += (1 - share[:last]) * (given[:last] - made[:last])
         return np.asarray(cv2.add(face[top:], made, dtype=cv2.CV_8U), np.uint8)
+
+    def _find_fallen(self, face: Picture) -> Floats:
+        """How far each pixel of the base (h, w) is where a chin has fallen to, 0..1."""
+        away = self._wanted - _cells(face)
+        lighter = (_spread(away, self._weights[1]) - away).mean(2)
+        least, most = _LIGHTER
+        share = np.clip((cv2.GaussianBlur(lighter, (0, 0), 0.7) - least) / (most - least), 0, 1)
+        cell = self._size / _GRID
+        to_square = [[cell, 0, (cell - 1) / 2], [0, cell, (cell - 1) / 2]]
+        there = cv2.warpAffine(
+            share, compose(self._to_part, to_square), self._mask.shape[::-1],
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        return np.asarray(there, np.float32)
 
     def _to_base(self, part: Picture, factor: int) -> npt.NDArray[np.uint8]:
         """Bring rows of a square, those from ``_top * factor`` on, to the base's place and channels."""
@@ -226,6 +261,16 @@ class MouthPatch:
             part, to_part, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
         )
         return np.asarray(drawn, np.uint8)
+
+
+def _lower_face(
+    marks: npt.NDArray[np.float64], side: float, instead: Mapping[int, float] | None = None
+) -> npt.NDArray[np.float64]:
+    """Outline (M, 2) of the lower face, from landmarks on a square of that width."""
+    downs = {**dict(_OUTLINE), **(instead or {})}
+    outline = marks[list(downs)]
+    outline[:, 1] += side * np.array(list(downs.values()))
+    return outline
 
 
 def _spread(away: Floats, weight: Floats) -> Floats:
