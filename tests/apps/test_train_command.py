@@ -11,7 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.training.made_clips import MadeClips, write_store
+
+from visavis.apps.cli import main
 
 CODE = "from visavis.apps.cli import main; main()"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -45,7 +48,8 @@ def test_every_recipe_can_be_shown() -> None:
 
     for name, recipe in RECIPES.items():
         assert recipe.config().loop.steps > 0, name
-    done = run("wav2lip-192", "--show", "--steps", 7, "--set", "batch=3")
+    args = ["train", "wav2lip-192", "--show", "--steps", "7", "--set", "batch=3"]
+    done = CliRunner().invoke(main, args)
     shown = json.loads(done.stdout)
     assert (shown["network"]["size"], shown["loop"]["steps"], shown["batch"]) == (192, 7, 3)
 
@@ -65,8 +69,8 @@ def test_wrong_usage_is_told_in_a_sentence(
     args: tuple[str, ...], code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = run(*args)
-    assert done.returncode == code
+    done = CliRunner().invoke(main, ["train", *args])
+    assert done.exit_code == code
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
 

@@ -56,6 +56,15 @@ if (root.scrollWidth > root.clientWidth) faults.push('wider than the screen: ' +
 scrollTo(0, 0);
 return {faults, count: controls.length};
 """
+SETTLE = """
+const frame = () => new Promise(done => requestAnimationFrame(done));
+await frame();
+// What enters is there at once; what goes round goes on.
+for (const each of document.getAnimations())
+  if (isFinite(each.effect.getComputedTiming().endTime)) each.finish();
+await frame();
+await frame();
+"""
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +98,9 @@ def show(page, scenes):
             time.sleep(0.05)
         if enlarge != 1:
             page.run(f"document.documentElement.style.fontSize = '{enlarge * 100}%'")
-        # Animations of entering are over, and the picture's background is drawn.
-        wait = 900 if "VISAVIS_SCREENSHOTS" in os.environ else 300
-        page.run(f"await new Promise(done => setTimeout(done, {wait}))")
+        page.run(SETTLE)
+        if "VISAVIS_SCREENSHOTS" in os.environ:  # the picture's background is drawn, too
+            time.sleep(0.8)
         _keep(page, f"{size}-{scene}-{language}-{theme}" + ("-large" if enlarge != 1 else ""))
         return page
 

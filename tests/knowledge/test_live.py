@@ -111,19 +111,15 @@ def test_a_store_that_is_no_database_is_told(home: Path) -> None:
         LiveKnowledge(place=str(broken))
 
 
-@pytest.mark.parametrize(
-    "question", ["图书馆几点关门", "电影院几点开门", "食堂在哪里", "停车场几点关"]
-)
-def test_a_small_base_does_not_answer_what_merely_comes_nearest(
-    encoder: SentenceEncoder, question: str
-) -> None:
+def test_a_small_base_does_not_answer_what_merely_comes_nearest(encoder: SentenceEncoder) -> None:
     with open_store() as store:
         store.create("town")
         store.change("town", put=[ONE, TWO])
     index = LiveKnowledge(encoder=encoder).prepare()
-    best = index.search(question, "zh")[0]
-    assert best.confidence < index.fusion["zh"].threshold
-    assert best.pair in (ONE, TWO)
+    for asked in ("图书馆几点关门", "电影院几点开门", "食堂在哪里", "停车场几点关"):
+        best = index.search(asked, "zh")[0]
+        assert best.confidence < index.fusion["zh"].threshold, asked
+        assert best.pair in (ONE, TWO)
     for asked in ("游泳馆几点开门", "游泳馆早上几点开门呀", "几点可以去游泳馆"):
         found = index.search(asked, "zh")[0]
         assert found.pair == ONE

@@ -199,8 +199,20 @@ def test_planner_and_vocoder_are_the_published_network(kokoro):
 
 
 @pytest.mark.assets
-@pytest.mark.parametrize("voice", ["zf_xiaohe", "zm_yunjian", "af_heart", "am_michael"])
-@pytest.mark.parametrize("phonemes", ["həlˈO.", HELLO, NI_HAO, NI_HAO * 3, HELLO * 6])
+@pytest.mark.parametrize(
+    ("voice", "phonemes"),
+    [
+        *(
+            (voice, phonemes)
+            for voice in ("zf_xiaohe", "zm_yunjian", "af_heart", "am_michael")
+            for phonemes in ("həlˈO.", HELLO, NI_HAO)
+        ),
+        ("zf_xiaohe", NI_HAO * 3),
+        ("am_michael", NI_HAO * 3),
+        ("zm_yunjian", HELLO * 6),
+        ("af_heart", HELLO * 6),
+    ],
+)
 def test_strings_of_every_length_are_as_loud_as_published(kokoro, voice, phonemes):
     published, ours = kokoro.measure(phonemes, voice)[0], kokoro.speak(phonemes, voice)[0]
     loud = [np.quantile(np.abs(sound), 0.95) for sound in (published, ours)]

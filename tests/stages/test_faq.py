@@ -312,7 +312,7 @@ def test_every_sentence_that_it_says_is_foreseen(responder: FaqResponder) -> Non
     rows = [
         json.loads(line)
         for language in ("zh", "en")
-        for line in (folder / f"questions_{language}.jsonl").read_text("utf-8").splitlines()[::3]
+        for line in (folder / f"questions_{language}.jsonl").read_text("utf-8").splitlines()[::6]
     ]
     outcomes = set()
     for question in (*(row["text"] for row in rows), "护照", "passport"):

@@ -1,6 +1,7 @@
 """The grounded responder with stand-ins for base, search and model."""
 
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -308,8 +309,8 @@ async def test_titles_that_speak_to_the_model_are_not_said() -> None:
     assert told.citations[0].title == ""
 
 
-async def test_with_the_sample_base() -> None:
-    faq = FaqResponder()
+async def test_with_the_sample_base(sample_vectors: Path) -> None:
+    faq = FaqResponder(cache=sample_vectors)
     chat = FakeChat("never")
     responder = GroundedResponder(search(), faq, chat, persona=load_persona("clerk"))
     responder.prepare()

@@ -19,8 +19,8 @@ from visavis.training.lip_judging import judge_exported
 
 @pytest.fixture(scope="module")
 def store(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
-    """Every twenty-fourth clip of three people."""
-    videos = sorted((data_folder / "lrc_ar" / "val").glob("*/*.mp4"))[::24]
+    """Every forty-eighth clip of three people."""
+    videos = sorted((data_folder / "lrc_ar" / "val").glob("*/*.mp4"))[::48]
     folder = tmp_path_factory.mktemp("unseen")
     prepare(videos, folder, PrepareSettings(Making(size=COMPARED)), jobs=2)
     return ClipStore(folder)
@@ -32,7 +32,7 @@ def store(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ClipSt
 def test_lips_follow_any_sound_and_look_as_the_person_does(size: str, store: ClipStore) -> None:
     figures = judge_exported(locate(f"wav2lip-{size}"), store, store.clips).figures
     # All clips' figures are in the README of models/wav2lip.
-    assert figures["clips"] >= 7
+    assert figures["clips"] >= 3
     assert figures["sync_own"] > 0.9
     assert figures["sync_crossed"] > 0.9
     assert figures["crossed_in_time"] > 0.8
